@@ -1,0 +1,20 @@
+//! The words of DESIGN: ids, deployments, observations, verdicts, outcomes.
+//!
+//! Plain data that every other module shares. Nothing here does I/O, reads a clock or knows a file format; the types
+//! derive `serde` only because a run's state is stored as what it is.
+
+mod deploy;
+mod id;
+mod observation;
+mod outcome;
+mod time;
+mod verdict;
+
+pub use deploy::{AppKey, CallAnswer, Commit, Deployment, DeploymentState, Heard, HeardEvent, Standing};
+pub use id::{
+    CheckName, DeliveryId, DeploymentId, EndpointName, EnvironmentId, MessageId, PlatformName, ProjectId, RunId,
+};
+pub use observation::{Class, Identity, Observation, Reason};
+pub use outcome::{CheckReport, Outcome, OutcomeEvent, RollbackReport};
+pub use time::Timestamp;
+pub use verdict::{Mode, Severity, Verdict};

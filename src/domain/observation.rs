@@ -1,0 +1,134 @@
+//! What one probe saw, already classified.
+
+use serde::{Deserialize, Serialize};
+
+/// What an observation says about the deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// Every expectation held.
+    Pass,
+    /// Right, but slower than `expect.time`.
+    Slow,
+    /// What a cold or switching deployment looks like: refused, reset, DNS, TLS, timeout, 502/503/504, the platform's
+    /// placeholder page, the old version.
+    Unready,
+    /// Made by an app: other 5xx, unexpected 4xx, wrong content.
+    Broken,
+    /// Our own trouble, or an answer that says nothing about the deployment: 408/425/429, a challenge page.
+    Unknown,
+}
+
+/// Whether an answer is known to be the new version's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Identity {
+    /// Nothing in the answer tells.
+    Unknown,
+    /// The answer names this deployment's version.
+    Proven,
+    /// The answer names another version.
+    Contradicted,
+}
+
+/// Why an observation is what it is; the word that tables, metrics and outcomes use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// All expectations held.
+    Ok,
+    /// The name could not be resolved.
+    Dns,
+    /// Nothing listens there.
+    Refused,
+    /// The connection was cut before a whole answer.
+    Reset,
+    /// No TLS session.
+    Tls,
+    /// No whole answer in time.
+    Timeout,
+    /// The answer was not HTTP, or broke its rules.
+    Protocol,
+    /// The status is not the expected one.
+    Status,
+    /// A header is not as expected.
+    Header,
+    /// A JSON value is not as expected, or the body is not JSON.
+    Json,
+    /// The body is not as expected.
+    Body,
+    /// The answer took too long.
+    Time,
+    /// The body is over the limit.
+    TooLarge,
+    /// A redirect that is not followed: another origin, or too many.
+    Redirect,
+    /// Another version answered.
+    OldVersion,
+    /// The platform's own page answered in place of the app.
+    Placeholder,
+    /// A value to keep was not in the answer.
+    Capture,
+    /// A value that the request needs is not known.
+    MissingValue,
+    /// The address may not be called.
+    Forbidden,
+    /// The app, or something before it, limits our requests: 408, 425, 429, a challenge page.
+    Throttled,
+    /// Our own network or machine is in trouble.
+    LocalTrouble,
+}
+
+impl Reason {
+    /// The word as shown, stored and counted.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Dns => "dns",
+            Self::Refused => "refused",
+            Self::Reset => "reset",
+            Self::Tls => "tls",
+            Self::Timeout => "timeout",
+            Self::Protocol => "protocol",
+            Self::Status => "status",
+            Self::Header => "header",
+            Self::Json => "json",
+            Self::Body => "body",
+            Self::Time => "time",
+            Self::TooLarge => "too_large",
+            Self::Redirect => "redirect",
+            Self::OldVersion => "old_version",
+            Self::Placeholder => "placeholder",
+            Self::Capture => "capture",
+            Self::MissingValue => "missing_value",
+            Self::Forbidden => "forbidden",
+            Self::Throttled => "throttled",
+            Self::LocalTrouble => "local_trouble",
+        }
+    }
+}
+
+/// What one probe saw.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observation {
+    /// What it says about the deployment.
+    pub class: Class,
+    /// Why.
+    pub reason: Reason,
+    /// Whether the answer is known to be the new version's.
+    pub identity: Identity,
+    /// Whether the answer itself proves that an app made it: a 5xx other than 502, 503 and 504, or a proven identity.
+    pub app_made: bool,
+    /// A `warn` expectation did not hold.
+    pub warned: bool,
+    /// From the first byte of work to the last byte read, in milliseconds.
+    pub latency_ms: u32,
+    /// The HTTP status, where there was an answer.
+    pub status: Option<u16>,
+    /// The address dialled.
+    pub address: Option<std::net::IpAddr>,
+    /// One line for a person, redacted and at most 300 characters: `GET /api/orders answered 500, expected 2xx`.
+    pub detail: String,
+    /// The start of a failing answer's body, redacted, at most 4 KiB.
+    pub body: Option<String>,
+}

@@ -1,0 +1,6 @@
+//! Backstop hears that a deployment went live, smoke-tests it, and rolls a bad one back.
+//!
+//! How the parts fit together, and what each may know of the others, is in `ARCHITECTURE.md`.
+
+pub mod clock;
+pub mod domain;
