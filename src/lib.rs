@@ -4,4 +4,5 @@
 
 pub mod clock;
 pub mod domain;
+pub mod machine;
 pub mod runtime;

@@ -1,0 +1,198 @@
+//! The guards: rules that can withhold a rollback. Each says why in a sentence for a person.
+
+use super::event::{Controls, Facts, Place};
+use super::plan::{Limits, Plan};
+use super::state::RunState;
+use crate::domain::{CheckName, Deployment, DeploymentId, DeploymentState, Mode, Timestamp};
+
+/// A newer deployment that has been under way for longer than this is stuck, and no reason to wait.
+const UNDER_WAY_MS_MAX: u64 = 15 * 60_000;
+/// A known-good version older than this is no target: its image, its data and its neighbours have moved on.
+const TARGET_AGE_MS_MAX: u64 = 30 * 24 * 3_600_000;
+/// Targets tried for one deployment.
+const TARGETS_MAX: usize = 3;
+/// The gate's name in the ledger of passed checks.
+pub(super) const GATE: &str = "warm-up";
+
+/// What the guards say.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Ruling {
+    /// Go back, to the best of these.
+    Allowed(Vec<DeploymentId>),
+    /// Not: the deployment stays live, and a person is told why.
+    Withheld(String),
+    /// Another deployment is current: this one is no longer anybody's concern.
+    Superseded(String),
+    /// We ourselves are in trouble, so the verdict does not hold.
+    CannotTell(String),
+}
+
+/// Asks every guard, in an order that gives the most useful reason first.
+pub(super) fn rule(plan: &Plan, state: &RunState, facts: &Facts, now: Timestamp) -> Ruling {
+    let Some(own) = &state.deployment else {
+        return Ruling::Withheld("the platform has not said what this deployment is".to_owned());
+    };
+    if facts.standing.current.as_ref() != Some(&own.id) {
+        return Ruling::Superseded(superseded_by(facts.standing.current.as_ref()));
+    }
+    if facts.controls == Controls::Down {
+        return Ruling::CannotTell("most controls do not answer: this agent may be offline".to_owned());
+    }
+    let limits = plan.limits.stricter(&facts.limits);
+    let targets = targets(own, facts, now);
+    let first_no = permission(plan, facts)
+        .or_else(|| origin(own, facts))
+        .or_else(|| newer_under_way(own, facts, now))
+        .or_else(|| never_passed(plan, state, facts))
+        .or_else(|| came_back(plan, state))
+        .or_else(|| no_target(&targets, own, facts, now))
+        .or_else(|| irreversible(&limits.irreversible, own, targets.first(), facts))
+        .or_else(|| limited(&limits, state, facts, now));
+    match first_no {
+        Some(reason) => Ruling::Withheld(reason),
+        None => Ruling::Allowed(targets.iter().take(TARGETS_MAX).map(|d| d.id.clone()).collect()),
+    }
+}
+
+pub(super) fn superseded_by(current: Option<&DeploymentId>) -> String {
+    match current {
+        Some(id) => format!("the platform says that {id} is current"),
+        None => "the platform says that no deployment is current".to_owned(),
+    }
+}
+
+fn permission(plan: &Plan, facts: &Facts) -> Option<String> {
+    if plan.mode.min(facts.mode) == Mode::AlertOnly {
+        return Some("the mode is alert-only".to_owned());
+    }
+    if let Some(until) = facts.paused_until {
+        return Some(format!("a person paused this app until {until}"));
+    }
+    facts
+        .frozen
+        .as_ref()
+        .map(|window| format!("the freeze `{window}` is on"))
+}
+
+fn origin(own: &Deployment, facts: &Facts) -> Option<String> {
+    (own.rollback || facts.known.made.contains(&own.id))
+        .then(|| "this deployment is itself a rollback; a rollback is never rolled back".to_owned())
+}
+
+fn newer_under_way(own: &Deployment, facts: &Facts, now: Timestamp) -> Option<String> {
+    let newer = facts.standing.deployments.iter().take_while(|d| d.id != own.id);
+    let under_way = newer.into_iter().find(|d| {
+        let fresh = d.created_at.is_none_or(|at| now.ms_since(at) <= UNDER_WAY_MS_MAX);
+        d.state == DeploymentState::UnderWay && fresh
+    })?;
+    Some(format!("a newer deployment, {}, is under way", under_way.id))
+}
+
+fn never_passed(plan: &Plan, state: &RunState, facts: &Facts) -> Option<String> {
+    let known = |place: &Place| match place {
+        Place::Gate => facts
+            .known
+            .passed
+            .contains(&(CheckName::new(GATE), plan.gate_form.clone())),
+        Place::Check(index) => plan
+            .checks
+            .get(*index)
+            .is_some_and(|check| facts.known.passed.contains(&(check.name.clone(), check.form.clone()))),
+    };
+    (!state.failing.iter().any(known)).then(|| {
+        "no failing check has ever passed, in its present form, on this app and environment: the check may be wrong"
+            .to_owned()
+    })
+}
+
+fn came_back(plan: &Plan, state: &RunState) -> Option<String> {
+    let judge = state.judge.as_ref()?;
+    judge
+        .came_back(plan, &state.failing)
+        .then(|| "health came back: what failed has passed in full since".to_owned())
+}
+
+/// The deployments to go back to, best first: known good, older than `own`, still there, and not the same version.
+fn targets<'a>(own: &Deployment, facts: &'a Facts, now: Timestamp) -> Vec<&'a Deployment> {
+    let older = facts.standing.deployments.iter().skip_while(|d| d.id != own.id).skip(1);
+    let same_version = |d: &Deployment| d.commit.sha.is_some() && d.commit.sha == own.commit.sha;
+    older
+        .filter(|d| d.state == DeploymentState::Good && !facts.known.bad.contains(&d.id) && !same_version(d))
+        .filter(|d| d.created_at.is_none_or(|at| now.ms_since(at) <= TARGET_AGE_MS_MAX))
+        .filter(|d| {
+            facts
+                .known
+                .good
+                .iter()
+                .any(|(id, _)| id == &d.id || d.rolled_back_from.as_ref() == Some(id))
+        })
+        .collect()
+}
+
+fn no_target(targets: &[&Deployment], own: &Deployment, facts: &Facts, now: Timestamp) -> Option<String> {
+    if !targets.is_empty() {
+        return None;
+    }
+    if facts.standing.find(&own.id).is_none() {
+        return Some(
+            "the platform's list does not show this deployment, so what came before it is not known".to_owned(),
+        );
+    }
+    if facts.known.good.is_empty() {
+        return Some("there is no known-good version to go back to yet".to_owned());
+    }
+    let too_old = facts
+        .known
+        .good
+        .iter()
+        .filter_map(|(id, _)| facts.standing.find(id))
+        .any(|d| d.created_at.is_some_and(|at| now.ms_since(at) > TARGET_AGE_MS_MAX));
+    Some(if too_old {
+        "the known-good versions are older than 30 days".to_owned()
+    } else {
+        "no known-good version is left on the platform that differs from this one".to_owned()
+    })
+}
+
+/// A forbidden word in any commit that the rollback would take back.
+fn irreversible(words: &[String], own: &Deployment, target: Option<&&Deployment>, facts: &Facts) -> Option<String> {
+    let listed = facts.standing.deployments.iter().skip_while(|d| d.id != own.id);
+    let taken_back = listed
+        .take_while(|d| target.is_none_or(|target| d.id != target.id))
+        .chain([own]);
+    for deployment in taken_back {
+        let message = deployment.commit.message.as_deref().unwrap_or("");
+        if let Some(word) = words
+            .iter()
+            .find(|word| !word.is_empty() && message.contains(word.as_str()))
+        {
+            return Some(format!("the commit message of {} says `{word}`", deployment.id));
+        }
+    }
+    None
+}
+
+/// The run's own intent does not count against it when a call is made again.
+fn limited(limits: &Limits, state: &RunState, facts: &Facts, now: Timestamp) -> Option<String> {
+    let own_intent = state.act.as_ref().map(|act| act.since);
+    let others = || facts.known.rollbacks_at.iter().filter(|at| Some(**at) != own_intent);
+    let within = |ms: u64| others().filter(|at| now.ms_since(**at) < ms).count();
+    if state.act.is_none() && now.ms_since(state.live_at) > limits.act_within_ms {
+        let minutes = limits.act_within_ms / 60_000;
+        return Some(format!(
+            "it has been live for more than {minutes} minutes (`rollback.act_within`)"
+        ));
+    }
+    if within(3_600_000) >= usize::try_from(limits.per_hour_max).unwrap_or(usize::MAX) {
+        return Some(format!(
+            "{} rollbacks in an hour are the limit (`rollback.max_per_hour`)",
+            limits.per_hour_max
+        ));
+    }
+    (within(limits.cooldown_ms) > 0).then(|| {
+        format!(
+            "the last rollback is less than {} minutes ago (`rollback.cooldown`)",
+            limits.cooldown_ms / 60_000
+        )
+    })
+}

@@ -1,0 +1,28 @@
+//! The machine: from a run's state and an event to its next state and what is to be done.
+//!
+//! Pure and synchronous: no clock, randomness, I/O or async. Time, seeds and ids are arguments, effects are data. The
+//! caller commits what [`advance`] returns before it performs the effects, and feeds their results back as events.
+//!
+//! A run goes through [`state::Phase`]: *confirming* what the platform says of the deployment, *judging* it (warm-up,
+//! evidence, watch), asking the *guards*, *calling* the platform, *settling* until the target is current, *verifying*
+//! what was restored, *done*. At most one of identify, look and call is in flight; its answer carries the sequence
+//! number it was asked with, and any other answer is dropped as stale.
+#![deny(clippy::wildcard_enum_match_arm, clippy::unwrap_used, clippy::expect_used)]
+
+mod act;
+mod advance;
+mod event;
+mod guard;
+mod judge;
+mod plan;
+mod state;
+#[cfg(test)]
+mod tests;
+mod track;
+
+pub use advance::advance;
+pub use event::{Advance, Controls, Effect, Entry, EntryKind, Event, Facts, Known, Place, Record, Subject, WakeReason};
+pub use judge::{Conclusion, Judge};
+pub use plan::{CheckPlan, Limits, Plan};
+pub use state::{LookFor, Phase, RunState, STATE_VERSION};
+pub use track::Track;

@@ -1,0 +1,814 @@
+//! The machine against a small world: a platform, an app that answers as told, and a clock that moves to the next
+//! thing that is due.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::{
+    AppKey, CallAnswer, Class, Commit, Deployment, DeploymentId, DeploymentState, Heard, HeardEvent, Identity, Mode,
+    Observation, OutcomeEvent, Reason, RunId, Severity, Standing, Timestamp, Verdict,
+};
+
+const START: Timestamp = Timestamp::from_millis(1_773_325_867_000);
+
+fn key() -> AppKey {
+    AppKey {
+        platform: "temps".into(),
+        project: "7".into(),
+        environment: "3".into(),
+    }
+}
+
+fn deployment(id: &str, sha: &str, current: bool) -> Deployment {
+    Deployment {
+        key: key(),
+        id: id.into(),
+        app: "shop".to_owned(),
+        environment: "production".to_owned(),
+        preview: false,
+        state: DeploymentState::Good,
+        state_word: "completed".to_owned(),
+        current,
+        rollback: false,
+        rolled_back_from: None,
+        commit: Commit {
+            sha: Some(sha.to_owned()),
+            ..Commit::default()
+        },
+        url: Some("https://shop.example".to_owned()),
+        created_at: Some(START.minus(std::time::Duration::from_secs(3600))),
+    }
+}
+
+fn plan(checks: &[(&str, Severity)]) -> Plan {
+    Plan {
+        mode: Mode::AutoRollback,
+        checks: checks
+            .iter()
+            .map(|(name, severity)| CheckPlan {
+                name: (*name).into(),
+                severity: *severity,
+                repeatable: true,
+                needs: Vec::new(),
+                form: format!("form of {name}"),
+            })
+            .collect(),
+        gate_form: "form of the gate".to_owned(),
+        limits: limits(),
+        ..Plan::unconfirmed()
+    }
+}
+
+fn limits() -> Limits {
+    Limits {
+        per_hour_max: 2,
+        cooldown_ms: 600_000,
+        act_within_ms: 1_800_000,
+        irreversible: vec!["[no-rollback]".to_owned()],
+    }
+}
+
+fn seen(class: Class) -> Observation {
+    let (reason, status, detail) = match class {
+        Class::Pass => (Reason::Ok, Some(200), "GET / answered 200"),
+        Class::Slow => (Reason::Time, Some(200), "GET / took 3 s, expected 2 s"),
+        Class::Unready => (Reason::Refused, None, "GET /: connection refused"),
+        Class::Broken => (Reason::Status, Some(500), "GET / answered 500, expected 2xx"),
+        Class::Unknown => (Reason::Throttled, Some(429), "GET / answered 429"),
+    };
+    Observation {
+        class,
+        reason,
+        identity: Identity::Unknown,
+        app_made: class == Class::Broken,
+        warned: false,
+        latency_ms: 20,
+        status,
+        address: None,
+        detail: detail.to_owned(),
+        body: None,
+    }
+}
+
+/// What the app answers, by seconds since it went live.
+type Answers = Box<dyn Fn(f64, Place) -> Class>;
+
+/// A platform and an app around one run.
+struct World {
+    plan: Plan,
+    state: RunState,
+    now: Timestamp,
+    answers: Answers,
+    restored_answers: Answers,
+    facts: Facts,
+    call_answers: Vec<CallAnswer>,
+    call_has_effect: bool,
+    platform_up: bool,
+    crash_at_call: bool,
+    calls: Vec<DeploymentId>,
+    told: Vec<(OutcomeEvent, bool)>,
+    records: Vec<Record>,
+    story: Vec<String>,
+}
+
+impl World {
+    fn new(plan: Plan, answers: impl Fn(f64, Place) -> Class + 'static) -> Self {
+        let heard = Heard {
+            event: HeardEvent::Live,
+            deployment: "42".into(),
+            project: Some("7".into()),
+            app: None,
+            environment: None,
+            commit: Commit::default(),
+            url: None,
+            triggered_by: None,
+        };
+        let passed = plan.checks.iter().map(|c| (c.name.clone(), c.form.clone()));
+        let passed = passed.chain([("warm-up".into(), plan.gate_form.clone())]).collect();
+        let deployments = vec![
+            deployment("42", "bad0000", true),
+            deployment("41", "good111", false),
+            deployment("40", "good000", false),
+        ];
+        let facts = Facts {
+            standing: Standing {
+                current: Some("42".into()),
+                deployments,
+            },
+            known: Known {
+                good: vec![("41".into(), START), ("40".into(), START)],
+                passed,
+                ..Known::default()
+            },
+            controls: Controls::Up,
+            mode: plan.mode,
+            limits: plan.limits.clone(),
+            paused_until: None,
+            frozen: None,
+        };
+        Self {
+            plan,
+            state: RunState::new(RunId::new("run_1"), "temps".into(), heard, 7, START),
+            now: START,
+            answers: Box::new(answers),
+            restored_answers: Box::new(|_, _| Class::Pass),
+            facts,
+            call_answers: vec![CallAnswer::Accepted { made: None }],
+            call_has_effect: true,
+            platform_up: true,
+            crash_at_call: false,
+            calls: Vec::new(),
+            told: Vec::new(),
+            records: Vec::new(),
+            story: Vec::new(),
+        }
+    }
+
+    fn step(&mut self, event: Event) -> Vec<Effect> {
+        let advance = advance(&self.plan, self.state.clone(), event, self.now);
+        self.state = advance.state;
+        self.told.extend(advance.outcomes.iter().map(|o| (o.event, o.page)));
+        self.records.extend(advance.records);
+        self.story.extend(
+            advance
+                .journal
+                .into_iter()
+                .filter(|e| e.kind != EntryKind::Probe)
+                .map(|e| e.text),
+        );
+        advance.effects
+    }
+
+    /// Runs until the run ends; fails if it takes more than three simulated hours.
+    fn run(&mut self) -> &mut Self {
+        let mut todo = self.step(Event::Began);
+        while self.state.phase != Phase::Done {
+            assert!(
+                self.now.ms_since(START) < 3 * 3_600_000,
+                "the run does not end: {:#?}",
+                self.story
+            );
+            if todo.is_empty() {
+                let wake_at = self
+                    .state
+                    .wake_at
+                    .unwrap_or_else(|| panic!("nothing to wake for: {:#?}", self.state));
+                self.now = self.now.max(wake_at);
+                todo = self.step(Event::Woke);
+                if todo.is_empty() {
+                    self.now = self.now.plus_ms(1);
+                }
+                continue;
+            }
+            let effect = todo.remove(0);
+            let event = self.perform(effect);
+            self.now = self.now.plus_ms(20);
+            todo.extend(self.step(event));
+        }
+        self
+    }
+
+    fn perform(&mut self, effect: Effect) -> Event {
+        match effect {
+            Effect::Identify { seq } => {
+                let own = self.facts.standing.find(&"42".into()).cloned();
+                Event::Identified {
+                    seq,
+                    answer: own.map(Box::new).ok_or_else(|| "gone".to_owned()),
+                }
+            }
+            Effect::Probe { seq, place, subject } => {
+                let age_s = self.now.ms_since(START) as f64 / 1_000.0;
+                let answers = if subject == Subject::Restored {
+                    &self.restored_answers
+                } else {
+                    &self.answers
+                };
+                Event::Probed {
+                    seq,
+                    place,
+                    seen: Box::new(seen(answers(age_s, place))),
+                }
+            }
+            Effect::Look { seq, .. } if !self.platform_up => Event::Looked {
+                seq,
+                answer: Err("no route".to_owned()),
+            },
+            Effect::Look { seq, .. } => Event::Looked {
+                seq,
+                answer: Ok(Box::new(self.facts.clone())),
+            },
+            Effect::RollBack { seq, target, .. } => self.roll_back(seq, target),
+        }
+    }
+
+    fn roll_back(&mut self, seq: u32, target: DeploymentId) -> Event {
+        self.calls.push(target.clone());
+        let answer = if self.call_answers.len() > 1 {
+            self.call_answers.remove(0)
+        } else {
+            self.call_answers[0].clone()
+        };
+        if self.call_has_effect && !matches!(answer, CallAnswer::Refused { .. } | CallAnswer::NotSent { .. }) {
+            self.make_current(&target);
+        }
+        if self.crash_at_call {
+            Event::Resumed
+        } else {
+            Event::Called { seq, answer }
+        }
+    }
+
+    fn make_current(&mut self, id: &DeploymentId) {
+        self.facts.standing.current = Some(id.clone());
+        for deployment in &mut self.facts.standing.deployments {
+            deployment.current = &deployment.id == id;
+        }
+    }
+
+    fn told(&self) -> Vec<&'static str> {
+        self.told.iter().map(|(event, _)| event.as_str()).collect()
+    }
+
+    fn took_s(&self) -> u64 {
+        self.now.ms_since(START) / 1_000
+    }
+
+    fn last_reason(&self) -> &str {
+        self.state.reason.as_deref().unwrap_or("")
+    }
+}
+
+fn one_check() -> Plan {
+    plan(&[("home", Severity::Critical)])
+}
+
+fn ready_after(seconds: f64) -> impl Fn(f64, Place) -> Class {
+    move |age, _| if age < seconds { Class::Unready } else { Class::Pass }
+}
+
+#[test]
+fn a_good_deployment_is_known_good_after_its_watch() {
+    let mut world = World::new(one_check(), ready_after(0.0));
+    world.run();
+    assert_eq!(world.told(), ["smoke_test.started", "smoke_test.passed"]);
+    assert_eq!(world.state.verdict, Some(Verdict::Healthy));
+    assert!(
+        world
+            .records
+            .iter()
+            .any(|r| matches!(r, Record::KnownGood { deployment, .. } if deployment.as_str() == "42"))
+    );
+    assert!(world.took_s() >= 300, "the watch lasts: {} s", world.took_s());
+}
+
+#[test]
+fn a_cold_start_is_not_rolled_back() {
+    for seconds in [1.0, 20.0, 90.0, 240.0] {
+        let mut world = World::new(one_check(), ready_after(seconds));
+        world.run();
+        assert_eq!(
+            world.told(),
+            ["smoke_test.started", "smoke_test.passed"],
+            "cold for {seconds} s"
+        );
+    }
+}
+
+#[test]
+fn always_500_is_rolled_back_and_verified_in_half_a_minute() {
+    let mut world = World::new(one_check(), |_, _| Class::Broken);
+    world.run();
+    let told = [
+        "smoke_test.started",
+        "smoke_test.failed",
+        "rollback.started",
+        "rollback.succeeded",
+    ];
+    assert_eq!(world.told(), told);
+    assert_eq!(world.calls, [DeploymentId::new("41")]);
+    assert!(world.took_s() < 60, "{} s with verification", world.took_s());
+    assert!(
+        world
+            .state
+            .rollback
+            .as_ref()
+            .is_some_and(|r| r.verified && r.confirmed_at.is_some())
+    );
+}
+
+#[test]
+fn dead_is_not_ready_when_the_warm_up_ends() {
+    let mut world = World::new(one_check(), |_, _| Class::Unready);
+    world.run();
+    assert_eq!(world.calls.len(), 1);
+    assert!((300..400).contains(&world.took_s()), "{} s", world.took_s());
+}
+
+#[test]
+fn dying_after_the_pass_is_seen_in_the_watch() {
+    let mut world = World::new(
+        one_check(),
+        |age, _| if age < 60.0 { Class::Pass } else { Class::Broken },
+    );
+    world.run();
+    let told = [
+        "smoke_test.started",
+        "smoke_test.passed",
+        "smoke_test.failed",
+        "rollback.started",
+        "rollback.succeeded",
+    ];
+    assert_eq!(world.told(), told);
+}
+
+#[test]
+fn failing_for_a_minute_undecided_is_told_once() {
+    let failing = |age: f64| age > 4.0 && age % 10.0 < 4.0;
+    let mut world = World::new(
+        one_check(),
+        move |age, _| if failing(age) { Class::Broken } else { Class::Pass },
+    );
+    world.run();
+    let told = [
+        "smoke_test.started",
+        "smoke_test.suspect",
+        "smoke_test.failed",
+        "rollback.started",
+        "rollback.succeeded",
+    ];
+    assert_eq!(world.told(), told);
+}
+
+#[test]
+fn half_wrong_answers_are_enough() {
+    let flips = std::cell::Cell::new(0_u64);
+    let mut world = World::new(one_check(), move |age, _| {
+        flips.set(flips.get() + 1);
+        if age > 1.0 && (flips.get() * 2_654_435_761) % 1_000 < 500 {
+            Class::Broken
+        } else {
+            Class::Pass
+        }
+    });
+    world.run();
+    assert_eq!(world.calls.len(), 1, "{:#?}", world.story);
+}
+
+#[test]
+fn one_burst_of_ten_seconds_is_survived() {
+    let mut world = World::new(one_check(), |age, _| {
+        if (30.0..40.0).contains(&age) {
+            Class::Broken
+        } else {
+            Class::Pass
+        }
+    });
+    world.run();
+    assert_eq!(world.told(), ["smoke_test.started", "smoke_test.passed"]);
+}
+
+#[test]
+fn unknown_answers_never_lead_to_a_rollback() {
+    let mut world = World::new(one_check(), |_, _| Class::Unknown);
+    world.run();
+    assert_eq!(world.told(), ["smoke_test.started", "smoke_test.inconclusive"]);
+    assert!(world.calls.is_empty());
+}
+
+#[test]
+fn the_old_version_still_answering_is_inconclusive() {
+    let mut world = World::new(one_check(), |_, _| Class::Unready);
+    let old = Observation {
+        reason: Reason::OldVersion,
+        identity: Identity::Contradicted,
+        ..seen(Class::Unready)
+    };
+    let mut todo = world.step(Event::Began);
+    while world.state.phase != Phase::Done {
+        let event = match todo.pop() {
+            Some(Effect::Probe { seq, place, .. }) => Event::Probed {
+                seq,
+                place,
+                seen: Box::new(old.clone()),
+            },
+            Some(effect) => world.perform(effect),
+            None => {
+                world.now = world.state.wake_at.unwrap_or(world.now).max(world.now.plus_ms(1));
+                Event::Woke
+            }
+        };
+        todo.extend(world.step(event));
+    }
+    assert_eq!(world.state.verdict, Some(Verdict::Inconclusive));
+    assert!(world.calls.is_empty());
+}
+
+#[test]
+fn no_checks_is_inconclusive_and_never_green() {
+    let mut world = World::new(plan(&[]), ready_after(0.0));
+    world.run();
+    assert_eq!(world.told(), ["smoke_test.inconclusive"]);
+}
+
+#[test]
+fn a_check_of_lower_severity_only_degrades() {
+    for severity in [Severity::Degraded, Severity::Dependency] {
+        let plan = plan(&[("home", Severity::Critical), ("search", severity)]);
+        let mut world = World::new(plan, |_, place| {
+            if place == Place::Check(1) {
+                Class::Broken
+            } else {
+                Class::Pass
+            }
+        });
+        world.run();
+        assert_eq!(world.told(), ["smoke_test.started", "smoke_test.degraded"]);
+        assert!(world.calls.is_empty());
+    }
+}
+
+#[test]
+fn a_post_that_may_not_be_repeated_is_sent_once_and_only_degrades() {
+    let mut plan = plan(&[("home", Severity::Critical), ("order", Severity::Critical)]);
+    plan.checks[1].repeatable = false;
+    let mut world = World::new(plan, |_, place| {
+        if place == Place::Check(1) {
+            Class::Broken
+        } else {
+            Class::Pass
+        }
+    });
+    world.run();
+    let sent = world.state.judge.as_ref().map(|judge| judge.checks[1].probes);
+    assert_eq!(
+        (sent, world.told()),
+        (Some(1), vec!["smoke_test.started", "smoke_test.degraded"])
+    );
+}
+
+/// Each guard withholds, with its reason, and the platform is never called.
+#[test]
+fn guards_withhold() {
+    type Change = fn(&mut World);
+    let table: &[(&str, Change)] = &[
+        ("alert-only", |w| w.facts.mode = Mode::AlertOnly),
+        ("alert-only", |w| w.plan.mode = Mode::AlertOnly),
+        ("paused this app", |w| {
+            w.facts.paused_until = Some(START.plus_ms(9_000_000))
+        }),
+        ("freeze", |w| {
+            w.facts.frozen = Some("Sat 00:00-Mon 06:00 Europe/Berlin".to_owned())
+        }),
+        ("itself a rollback", |w| w.facts.standing.deployments[0].rollback = true),
+        ("has ever passed", |w| w.facts.known.passed = BTreeSet::new()),
+        ("has ever passed", |w| w.plan.checks[0].form = "changed".to_owned()),
+        ("no known-good version", |w| w.facts.known.good.clear()),
+        ("no known-good version is left", |w| {
+            w.facts.standing.deployments.truncate(1)
+        }),
+        ("no known-good version is left", |w| {
+            w.facts.known.bad.extend(["41".into(), "40".into()])
+        }),
+        ("no known-good version is left", |w| {
+            for d in &mut w.facts.standing.deployments {
+                d.commit.sha = Some("bad0000".to_owned());
+            }
+        }),
+        ("older than 30 days", |w| {
+            for d in &mut w.facts.standing.deployments[1..] {
+                d.created_at = Some(Timestamp::from_millis(0));
+            }
+        }),
+        ("`[no-rollback]`", |w| {
+            w.facts.standing.deployments[0].commit.message = Some("x [no-rollback]".to_owned())
+        }),
+        ("limit", |w| {
+            w.facts.known.rollbacks_at = vec![START.minus(std::time::Duration::from_secs(1_800)); 2]
+        }),
+        ("cooldown", |w| {
+            w.facts.known.rollbacks_at = vec![START.minus(std::time::Duration::from_secs(60))]
+        }),
+        ("act_within", |w| w.facts.limits.act_within_ms = 1_000),
+        ("under way", |w| {
+            let newer = Deployment {
+                state: DeploymentState::UnderWay,
+                created_at: Some(START),
+                ..deployment("43", "c", false)
+            };
+            w.facts.standing.deployments.insert(0, newer);
+        }),
+    ];
+    for (expected, change) in table {
+        let mut world = World::new(plan(&[("home", Severity::Critical)]), |_, place| match place {
+            Place::Gate => Class::Pass,
+            Place::Check(_) => Class::Broken,
+        });
+        change(&mut world);
+        world.run();
+        assert!(world.calls.is_empty(), "{expected}: the platform was called");
+        assert_eq!(world.told().last(), Some(&"rollback.withheld"), "{expected}");
+        assert!(
+            world.last_reason().contains(expected),
+            "expected {expected:?} in {:?}",
+            world.last_reason()
+        );
+    }
+}
+
+#[test]
+fn a_newer_deployment_stuck_for_long_is_no_reason_to_wait() {
+    let mut world = World::new(one_check(), |_, _| Class::Broken);
+    let stuck = Deployment {
+        state: DeploymentState::UnderWay,
+        ..deployment("43", "c", false)
+    };
+    world.facts.standing.deployments.insert(0, stuck);
+    world.run();
+    assert_eq!(world.calls.len(), 1);
+}
+
+#[test]
+fn controls_down_makes_it_inconclusive() {
+    let mut world = World::new(one_check(), |_, _| Class::Broken);
+    world.facts.controls = Controls::Down;
+    world.run();
+    assert_eq!(world.told().last(), Some(&"smoke_test.inconclusive"));
+    assert!(world.calls.is_empty());
+}
+
+#[test]
+fn what_is_not_current_is_left_alone() {
+    let mut world = World::new(one_check(), |_, _| Class::Broken);
+    world.make_current(&"41".into());
+    world.run();
+    assert!(world.told().is_empty() && world.calls.is_empty());
+    assert_eq!(world.state.action.as_deref(), Some("not current"));
+}
+
+#[test]
+fn what_is_superseded_while_failing_is_left_alone() {
+    let mut world = World::new(one_check(), |_, _| Class::Broken);
+    let mut todo = world.step(Event::Began);
+    while let Some(effect) = todo.pop() {
+        if matches!(effect, Effect::Look { .. }) && world.state.phase == Phase::Guarding {
+            world.make_current(&"41".into());
+        }
+        let event = world.perform(effect);
+        todo.extend(world.step(event));
+        if todo.is_empty() && world.state.phase != Phase::Done {
+            world.now = world.state.wake_at.unwrap_or(world.now).max(world.now.plus_ms(1));
+            todo = world.step(Event::Woke);
+        }
+    }
+    assert_eq!(world.told().last(), Some(&"run.superseded"));
+    assert!(world.calls.is_empty());
+}
+
+#[test]
+fn a_refused_target_falls_back_to_the_next_older_one() {
+    let mut world = World::new(one_check(), |_, _| Class::Broken);
+    world.call_answers = vec![
+        CallAnswer::Refused {
+            reason: "image gone".to_owned(),
+        },
+        CallAnswer::Accepted { made: None },
+    ];
+    world.run();
+    assert_eq!(world.calls, [DeploymentId::new("41"), DeploymentId::new("40")]);
+    assert_eq!(world.told().last(), Some(&"rollback.succeeded"));
+}
+
+#[test]
+fn refusing_every_target_wakes_somebody() {
+    let mut world = World::new(one_check(), |_, _| Class::Broken);
+    world.call_answers = vec![CallAnswer::Refused {
+        reason: "image gone".to_owned(),
+    }];
+    world.run();
+    assert_eq!(world.told.last(), Some(&(OutcomeEvent::RollbackFailed, true)));
+    assert_eq!(world.calls.len(), 2);
+}
+
+#[test]
+fn a_lost_answer_is_looked_up_and_the_call_not_repeated() {
+    let mut world = World::new(one_check(), |_, _| Class::Broken);
+    world.call_answers = vec![CallAnswer::Unknown {
+        reason: "timed out".to_owned(),
+    }];
+    world.run();
+    assert_eq!(world.calls.len(), 1);
+    assert_eq!(world.told().last(), Some(&"rollback.succeeded"));
+}
+
+#[test]
+fn a_crash_during_the_call_is_looked_up_and_the_call_not_repeated() {
+    let mut world = World::new(one_check(), |_, _| Class::Broken);
+    world.crash_at_call = true;
+    world.run();
+    assert_eq!(world.calls.len(), 1);
+    assert_eq!(world.told().last(), Some(&"rollback.succeeded"));
+}
+
+#[test]
+fn a_call_without_effect_is_repeated_only_after_looking_and_not_without_end() {
+    let mut world = World::new(one_check(), |_, _| Class::Broken);
+    world.call_answers = vec![CallAnswer::Unknown {
+        reason: "500 queue is required".to_owned(),
+    }];
+    world.call_has_effect = false;
+    world.run();
+    assert_eq!(world.calls.len(), 6);
+    assert_eq!(world.told.last(), Some(&(OutcomeEvent::RollbackFailed, true)));
+}
+
+#[test]
+fn an_unreachable_platform_pages_once_and_is_tried_for_half_an_hour() {
+    let mut world = World::new(one_check(), |_, _| Class::Broken);
+    world.call_answers = vec![CallAnswer::NotSent {
+        reason: "connection refused".to_owned(),
+    }];
+    world.run();
+    let unconfirmed = world
+        .told
+        .iter()
+        .filter(|(event, page)| *event == OutcomeEvent::RollbackUnconfirmed && *page);
+    assert_eq!(unconfirmed.count(), 1);
+    assert_eq!(world.told.last(), Some(&(OutcomeEvent::RollbackFailed, true)));
+}
+
+#[test]
+fn a_restored_version_that_is_bad_too_is_said_and_nothing_more_is_done() {
+    let mut world = World::new(one_check(), |_, _| Class::Broken);
+    world.restored_answers = Box::new(|_, _| Class::Broken);
+    world.run();
+    assert_eq!(world.calls.len(), 1);
+    assert_eq!(world.told.last(), Some(&(OutcomeEvent::RollbackFailed, true)));
+    assert!(world.last_reason().contains("restored version is bad too"));
+}
+
+#[test]
+fn stale_results_change_nothing() {
+    let mut world = World::new(one_check(), ready_after(0.0));
+    world.step(Event::Began);
+    let before = world.state.clone();
+    world.step(Event::Identified {
+        seq: 99,
+        answer: Err("late".to_owned()),
+    });
+    world.step(Event::Looked {
+        seq: 99,
+        answer: Ok(Box::new(world.facts.clone())),
+    });
+    world.step(Event::Called {
+        seq: 99,
+        answer: CallAnswer::Accepted { made: None },
+    });
+    world.step(Event::Probed {
+        seq: 99,
+        place: Place::Gate,
+        seen: Box::new(seen(Class::Broken)),
+    });
+    assert_eq!(world.state, before);
+}
+
+#[test]
+fn the_state_survives_its_stored_form() {
+    let mut world = World::new(one_check(), |_, _| Class::Broken);
+    world.run();
+    let stored = serde_json::to_string(&world.state).expect("a state is JSON");
+    assert_eq!(
+        serde_json::from_str::<RunState>(&stored).expect("and back"),
+        world.state
+    );
+}
+
+#[test]
+fn a_gap_consumes_no_warm_up() {
+    let mut world = World::new(one_check(), ready_after(400.0));
+    let mut todo = world.step(Event::Began);
+    while let Some(effect) = todo.pop() {
+        let event = world.perform(effect);
+        todo.extend(world.step(event));
+    }
+    world.now = START.plus_ms(390_000);
+    todo = world.step(Event::Resumed);
+    assert_eq!(world.state.phase, Phase::Judging, "{:#?}", world.story);
+    assert!(!todo.is_empty(), "it probes again at once");
+}
+
+fn any_class() -> impl Strategy<Value = Class> {
+    prop_oneof![
+        4 => Just(Class::Pass),
+        1 => Just(Class::Slow),
+        2 => Just(Class::Unready),
+        3 => Just(Class::Broken),
+        1 => Just(Class::Unknown),
+    ]
+}
+
+fn any_answer() -> impl Strategy<Value = CallAnswer> {
+    prop_oneof![
+        Just(CallAnswer::Accepted { made: None }),
+        Just(CallAnswer::Refused {
+            reason: "no".to_owned()
+        }),
+        Just(CallAnswer::NotSent {
+            reason: "no route".to_owned()
+        }),
+        Just(CallAnswer::Unknown {
+            reason: "timeout".to_owned()
+        }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Whatever the app and the platform answer: every run ends, an effective call is never repeated, nothing is
+    /// called in alert-only mode or without an unhealthy verdict and a recorded intent, and success is verified.
+    #[test]
+    fn every_run_ends_and_acts_at_most_once(
+        classes in proptest::collection::vec(any_class(), 1..60),
+        answers in proptest::collection::vec(any_answer(), 1..8),
+        effective in any::<bool>(),
+        alert_only in any::<bool>(),
+    ) {
+        let mut world = World::new(one_check(), move |age, place| {
+            let slot = (age / 3.0) as usize + usize::from(place != Place::Gate);
+            classes[slot % classes.len()]
+        });
+        world.call_answers = answers;
+        world.call_has_effect = effective;
+        if alert_only { world.facts.mode = Mode::AlertOnly; }
+        world.run();
+        let intents = world.records.iter().filter(|r| matches!(r, Record::Intent { .. })).count();
+        prop_assert_eq!(intents, world.calls.len());
+        prop_assert!(!alert_only || world.calls.is_empty());
+        prop_assert!(world.calls.is_empty() || world.state.verdict == Some(Verdict::Unhealthy));
+        let back = world.facts.standing.current != Some("42".into());
+        prop_assert!(!world.told().contains(&"rollback.succeeded") || back);
+        let ends = world.told.iter().filter(|(e, _)| matches!(e,
+            OutcomeEvent::RollbackSucceeded | OutcomeEvent::RollbackFailed | OutcomeEvent::RollbackWithheld)).count();
+        prop_assert!(ends <= 1);
+    }
+
+    /// Appending a failure never raises a budget, and a pass never lowers it.
+    #[test]
+    fn budgets_move_the_right_way(classes in proptest::collection::vec((any_class(), 1_u64..20_000), 1..80)) {
+        let mut track = Track::new(6, 3, START);
+        let mut now = START;
+        for (class, pause_ms) in classes {
+            now = now.plus_ms(pause_ms);
+            let moved = track.take(&seen(class), Some(START), now);
+            match class {
+                Class::Pass => prop_assert!(moved.to >= moved.from),
+                Class::Unknown => prop_assert_eq!(moved.to, moved.from),
+                Class::Slow | Class::Unready | Class::Broken => prop_assert!(moved.to <= moved.from),
+            }
+            prop_assert!(track.budget <= track.budget_max);
+        }
+    }
+}
