@@ -4,7 +4,7 @@ use super::event::{Advance, Effect, Entry, EntryKind, Event, Facts, Place, Probe
 use super::guard::{GATE, superseded_by};
 use super::judge::{Conclusion, Judge};
 use super::plan::Plan;
-use super::state::{Look, LookFor, Phase, RunState};
+use super::state::{DISMISSED, Look, LookFor, Phase, RunState};
 use crate::domain::{CheckName, Deployment, DeploymentState, Observation, Outcome, OutcomeEvent, Timestamp, Verdict};
 
 /// Being woken this much later than asked means that nobody was looking in between.
@@ -97,6 +97,14 @@ impl<'a> Turn<'a> {
         }
     }
 
+    fn began(&mut self) {
+        self.note(
+            EntryKind::Note,
+            format!("heard that {} is live", self.state.heard.deployment),
+        );
+        self.commit_now = true;
+    }
+
     fn look_seq(&self) -> Option<u32> {
         self.state.look.as_ref().and_then(|look| look.seq)
     }
@@ -137,6 +145,13 @@ impl<'a> Turn<'a> {
         self.state.identify_seq = None;
         match answer {
             Err(why) => self.not_identified(&why),
+            Ok(deployment) if self.state.opened_app.as_ref().is_some_and(|app| *app != deployment.app) => {
+                let reason = format!(
+                    "the secret that signed the delivery does not open the app `{}`",
+                    deployment.app
+                );
+                self.end(DISMISSED, reason);
+            }
             Ok(deployment) if !deployment.current => self.not_current(*deployment),
             Ok(deployment) => {
                 let rollback = if deployment.rollback {
@@ -183,7 +198,7 @@ impl<'a> Turn<'a> {
             );
             self.state.deployment = Some(deployment);
             self.state.verdict = Some(Verdict::Inconclusive);
-            self.end("not current", reason);
+            self.end(DISMISSED, reason);
         }
     }
 

@@ -21,8 +21,10 @@ mod tests;
 mod track;
 
 pub use advance::advance;
-pub use event::{Advance, Controls, Effect, Entry, EntryKind, Event, Facts, Known, Place, Record, Subject, WakeReason};
+pub use event::{
+    Advance, Controls, Effect, Entry, EntryKind, Event, Facts, Known, Place, ProbeEntry, Record, Subject, WakeReason,
+};
 pub use judge::{Conclusion, Judge};
 pub use plan::{CheckPlan, Limits, Plan};
-pub use state::{LookFor, Phase, RunState, STATE_VERSION};
+pub use state::{DISMISSED, LookFor, Phase, RunState, STATE_VERSION};
 pub use track::Track;

@@ -9,6 +9,9 @@ use crate::domain::{Deployment, DeploymentId, Heard, Mode, PlatformName, Rollbac
 /// The version of the stored form; a store keeps it beside the state.
 pub const STATE_VERSION: u32 = 1;
 
+/// The action of a run that had nothing to judge.
+pub const DISMISSED: &str = "dismissed";
+
 /// What the answer to a look is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -124,6 +127,8 @@ pub struct RunState {
     pub seed: u64,
     /// What was heard.
     pub heard: Heard,
+    /// The app whose secret opened the delivery, where each app has its own: the run may be about no other.
+    pub opened_app: Option<String>,
     /// When the deployment was heard to be live.
     pub live_at: Timestamp,
     /// When the run began.
@@ -180,6 +185,7 @@ impl RunState {
             platform,
             seed,
             heard,
+            opened_app: None,
             live_at: now,
             started_at: now,
             phase: Phase::Confirming,
@@ -204,6 +210,12 @@ impl RunState {
             wake_at: None,
             ended_at: None,
         }
+    }
+
+    /// Whether the run ended because there was nothing to judge: what was heard did not hold. A later delivery of the
+    /// same deployment may still begin a run.
+    pub fn is_dismissed(&self) -> bool {
+        self.action.as_deref() == Some(DISMISSED)
     }
 
     /// Whether a person may end the run now: not while a call to the platform may have an effect.

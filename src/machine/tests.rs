@@ -585,7 +585,16 @@ fn what_is_not_current_is_left_alone() {
     world.make_current(&"41".into());
     world.run();
     assert!(world.told().is_empty() && world.calls.is_empty());
-    assert_eq!(world.state.action.as_deref(), Some("not current"));
+    assert_eq!(world.state.action.as_deref(), Some(DISMISSED));
+}
+
+#[test]
+fn a_secret_opens_only_its_app() {
+    let mut world = World::new(one_check(), |_, _| Class::Broken);
+    world.state.opened_app = Some("other".to_owned());
+    world.run();
+    assert!(world.told().is_empty() && world.calls.is_empty());
+    assert!(world.state.is_dismissed() && world.last_reason().contains("does not open"));
 }
 
 #[test]
