@@ -1,0 +1,69 @@
+//! What can go wrong with the store, and what to do about it.
+
+use crate::domain::{DeploymentId, RunId};
+
+/// Why the store did not do what was asked. Nothing of the item was stored.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address is not one that this version knows.
+    #[error("`{0}` is no store address; write `sqlite://backstop.db`, or `sqlite:///` and an absolute path")]
+    Address(String),
+    /// Another process has the file open.
+    #[error("`{0}` is in use by another process; one agent owns a SQLite file, so stop the other one first")]
+    Locked(String),
+    /// A newer version of this program has written the file.
+    #[error("`{path}` has schema version {found}, this program knows up to {known}; use the newer program")]
+    NewerSchema {
+        /// The file.
+        path: String,
+        /// Its version.
+        found: i64,
+        /// The newest version known here.
+        known: i64,
+    },
+    /// More waits to be written than the queue takes.
+    #[error("the store is busy: too much waits to be written; try again")]
+    Busy,
+    /// The run was changed by somebody else.
+    #[error("run {run} is at version {found}, so version {asked} does not follow")]
+    Stale {
+        /// The run.
+        run: RunId,
+        /// The stored version.
+        found: u64,
+        /// The version asked for.
+        asked: u64,
+    },
+    /// Another run has begun to roll this deployment back.
+    #[error("another run has begun to roll {0} back")]
+    IntentTaken(DeploymentId),
+    /// The disk is full.
+    #[error("the disk is full; free space where the store's file is")]
+    Full,
+    /// The file is damaged.
+    #[error("the store's file is damaged ({0}); restore it from a copy")]
+    Corrupt(String),
+    /// The file cannot be read or written.
+    #[error("the store's file cannot be used: {0}")]
+    Io(#[from] std::io::Error),
+    /// Something else that SQLite says.
+    #[error("the store failed: {0}")]
+    Sqlite(rusqlite::Error),
+    /// A row does not hold what this version writes.
+    #[error("a stored row cannot be read: {0}")]
+    Row(String),
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode;
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt(error.to_string()),
+            _ => Self::Sqlite(error),
+        }
+    }
+}

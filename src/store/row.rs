@@ -1,0 +1,263 @@
+//! What goes into the store and comes out of it.
+
+use std::collections::BTreeSet;
+
+use crate::domain::{
+    AppKey, CheckName, DeliveryId, DeploymentId, EndpointName, Heard, MessageId, OutcomeEvent, PlatformName, RunId,
+    Timestamp, Verdict,
+};
+
+/// A verified delivery, to be stored.
+#[derive(Clone, Debug)]
+pub struct NewDelivery {
+    /// Our id of it.
+    pub id: DeliveryId,
+    /// The platform it came from.
+    pub platform: PlatformName,
+    /// When.
+    pub received_at: Timestamp,
+    /// The event in the platform's own word.
+    pub event_word: Option<String>,
+    /// What it says, if anything follows from it.
+    pub heard: Option<Heard>,
+    /// The app whose own secret opened it.
+    pub opened_app: Option<String>,
+    /// Equal for deliveries of the same thing.
+    pub dedup_key: String,
+    /// Its headers, redacted.
+    pub headers: Vec<(String, String)>,
+    /// Its body.
+    pub body: Vec<u8>,
+}
+
+/// What came of storing a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// It is durable.
+    Stored,
+    /// The same thing was stored before, as this delivery.
+    Duplicate {
+        /// The earlier one.
+        of: DeliveryId,
+    },
+}
+
+/// A stored delivery that a run may take.
+#[derive(Clone, Debug)]
+pub struct StoredDelivery {
+    /// Our id of it.
+    pub id: DeliveryId,
+    /// The platform it came from.
+    pub platform: PlatformName,
+    /// When.
+    pub received_at: Timestamp,
+    /// What it says.
+    pub heard: Heard,
+    /// The app whose own secret opened it.
+    pub opened_app: Option<String>,
+}
+
+/// One decision, to be committed whole.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// The run as it is now; its version follows the stored one.
+    pub run: RunRecord,
+    /// What its story gains.
+    pub journal: Vec<JournalEntry>,
+    /// What is told.
+    pub messages: Vec<NewMessage>,
+    /// What is remembered.
+    pub ledger: Vec<LedgerWrite>,
+    /// The delivery that the run took.
+    pub delivery: Option<DeliveryId>,
+}
+
+/// A run as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunRecord {
+    /// The run.
+    pub id: RunId,
+    /// Its platform.
+    pub platform: PlatformName,
+    /// Its deployment.
+    pub deployment: DeploymentId,
+    /// Whose version that is, once the platform said so.
+    pub key: Option<AppKey>,
+    /// The app's name.
+    pub app: String,
+    /// The environment's name.
+    pub environment: String,
+    /// The commit.
+    pub commit_sha: Option<String>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Where it stands, in words.
+    pub phase: String,
+    /// What it concluded.
+    pub verdict: Option<Verdict>,
+    /// What was done, in words.
+    pub action: Option<String>,
+    /// Why, in words.
+    pub reason: Option<String>,
+    /// The config it began with.
+    pub config_hash: String,
+    /// The machine's state, as JSON; opaque here.
+    pub state: String,
+    /// 1 for the first commit, and one more with each.
+    pub version: u64,
+}
+
+/// One line of a run's story.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalEntry {
+    /// When.
+    pub at: Timestamp,
+    /// Its kind.
+    pub kind: String,
+    /// In words.
+    pub text: String,
+    /// Facts, as JSON.
+    pub data: Option<String>,
+}
+
+/// Something to remember of an app and environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each variant's words name its fields")]
+pub enum LedgerWrite {
+    /// The deployment is known to be good.
+    KnownGood {
+        key: AppKey,
+        deployment: DeploymentId,
+        commit_sha: Option<String>,
+        at: Timestamp,
+    },
+    /// The deployment is known to be bad.
+    Bad {
+        key: AppKey,
+        deployment: DeploymentId,
+        at: Timestamp,
+    },
+    /// A check passed in full, in this form.
+    CheckPassed {
+        key: AppKey,
+        check: CheckName,
+        form: String,
+        at: Timestamp,
+    },
+    /// A warm-up took this long.
+    WarmUp { key: AppKey, ms: u64, at: Timestamp },
+    /// The run is about to go back from `deployment` to `target`; one run per deployment may.
+    Intent {
+        key: AppKey,
+        run: RunId,
+        deployment: DeploymentId,
+        target: DeploymentId,
+        at: Timestamp,
+    },
+    /// The run's rollback made this deployment.
+    Made {
+        key: AppKey,
+        deployment: DeploymentId,
+        run: RunId,
+        at: Timestamp,
+    },
+}
+
+/// A deployment that is known to be good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownGood {
+    /// The deployment.
+    pub deployment: DeploymentId,
+    /// Its commit.
+    pub commit_sha: Option<String>,
+    /// Since when it is known.
+    pub at: Timestamp,
+}
+
+/// What is known of an app and environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// Newest first, at most 50.
+    pub known_good: Vec<KnownGood>,
+    /// Found bad.
+    pub bad: BTreeSet<DeploymentId>,
+    /// When rollbacks were begun within the last 24 hours.
+    pub rollbacks_at: Vec<Timestamp>,
+    /// Checks that passed in full, with their forms.
+    pub passed_checks: BTreeSet<(CheckName, String)>,
+    /// The last 20 warm-ups, in milliseconds, newest first.
+    pub warmups_ms: Vec<u64>,
+    /// Made by our own rollbacks.
+    pub made: BTreeSet<DeploymentId>,
+}
+
+/// A message to be delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewMessage {
+    /// Its id, the same on every attempt.
+    pub id: MessageId,
+    /// Who gets it.
+    pub endpoint: EndpointName,
+    /// The run that says it.
+    pub run: Option<RunId>,
+    /// Its kind.
+    pub event: OutcomeEvent,
+    /// Its body's type.
+    pub content_type: String,
+    /// Its body, which never changes.
+    pub body: Vec<u8>,
+    /// It should wake somebody, so it goes first.
+    pub page: bool,
+    /// When it was decided.
+    pub created_at: Timestamp,
+}
+
+/// A message that is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Its id.
+    pub id: MessageId,
+    /// Who gets it.
+    pub endpoint: EndpointName,
+    /// Its body's type.
+    pub content_type: String,
+    /// Its body.
+    pub body: Vec<u8>,
+    /// Attempts made since it was queued, or queued again.
+    pub attempts: u32,
+}
+
+/// One attempt to deliver a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The message.
+    pub message: MessageId,
+    /// When.
+    pub at: Timestamp,
+    /// The host it went to.
+    pub url_host: String,
+    /// The status it got.
+    pub status: Option<u16>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// The start of the answer's body, redacted, at most 4 KiB.
+    pub response: String,
+    /// How long it took.
+    pub latency_ms: u32,
+}
+
+/// What follows from an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing: it was delivered.
+    Delivered,
+    /// Another attempt at this moment.
+    RetryAt(Timestamp),
+    /// Nothing more is tried.
+    Dead {
+        /// Why.
+        reason: String,
+    },
+}

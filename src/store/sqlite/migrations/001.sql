@@ -1,0 +1,141 @@
+CREATE TABLE deliveries (
+    id          TEXT PRIMARY KEY,
+    platform    TEXT NOT NULL,
+    received_at INTEGER NOT NULL,
+    event_word  TEXT,
+    deployment  TEXT,
+    heard       TEXT,
+    opened_app  TEXT,
+    headers     TEXT NOT NULL,
+    body        BLOB NOT NULL,
+    run         TEXT,
+    note        TEXT
+) STRICT;
+CREATE INDEX deliveries_waiting ON deliveries (id) WHERE note IS NULL AND heard IS NOT NULL;
+CREATE INDEX deliveries_age ON deliveries (received_at);
+
+CREATE TABLE dedup (
+    platform TEXT NOT NULL,
+    key      TEXT NOT NULL,
+    delivery TEXT NOT NULL,
+    at       INTEGER NOT NULL,
+    PRIMARY KEY (platform, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX dedup_age ON dedup (at);
+
+CREATE TABLE runs (
+    id          TEXT PRIMARY KEY,
+    platform    TEXT NOT NULL,
+    deployment  TEXT NOT NULL,
+    project     TEXT,
+    environment_id TEXT,
+    app         TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    commit_sha  TEXT,
+    started_at  INTEGER NOT NULL,
+    ended_at    INTEGER,
+    phase       TEXT NOT NULL,
+    verdict     TEXT,
+    action      TEXT,
+    reason      TEXT,
+    config_hash TEXT NOT NULL,
+    state       TEXT NOT NULL,
+    version     INTEGER NOT NULL
+) STRICT;
+CREATE INDEX runs_deployment ON runs (platform, deployment, id);
+CREATE INDEX runs_unfinished ON runs (id) WHERE ended_at IS NULL;
+CREATE INDEX runs_app ON runs (app, environment, id);
+
+CREATE TABLE journal (
+    number INTEGER PRIMARY KEY,
+    run    TEXT NOT NULL,
+    at     INTEGER NOT NULL,
+    kind   TEXT NOT NULL,
+    text   TEXT NOT NULL,
+    data   TEXT
+) STRICT;
+CREATE INDEX journal_run ON journal (run, number);
+
+CREATE TABLE configs (
+    hash TEXT PRIMARY KEY,
+    text TEXT NOT NULL,
+    at   INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE ledger_good (
+    platform TEXT NOT NULL, project TEXT NOT NULL, environment TEXT NOT NULL,
+    deployment TEXT NOT NULL, commit_sha TEXT, at INTEGER NOT NULL,
+    PRIMARY KEY (platform, project, environment, deployment)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE ledger_bad (
+    platform TEXT NOT NULL, project TEXT NOT NULL, environment TEXT NOT NULL,
+    deployment TEXT NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (platform, project, environment, deployment)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE ledger_passed (
+    platform TEXT NOT NULL, project TEXT NOT NULL, environment TEXT NOT NULL,
+    check_name TEXT NOT NULL, form TEXT NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (platform, project, environment, check_name, form)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE ledger_warm_up (
+    number INTEGER PRIMARY KEY,
+    platform TEXT NOT NULL, project TEXT NOT NULL, environment TEXT NOT NULL,
+    ms INTEGER NOT NULL, at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX ledger_warm_up_app ON ledger_warm_up (platform, project, environment, number);
+CREATE TABLE intents (
+    platform TEXT NOT NULL, project TEXT NOT NULL, environment TEXT NOT NULL,
+    deployment TEXT NOT NULL, target TEXT NOT NULL, run TEXT NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (platform, project, deployment)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE made (
+    platform TEXT NOT NULL, project TEXT NOT NULL, environment TEXT NOT NULL,
+    deployment TEXT NOT NULL, run TEXT NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (platform, project, environment, deployment)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE pauses (
+    app   TEXT PRIMARY KEY,
+    until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE messages (
+    id           TEXT PRIMARY KEY,
+    endpoint     TEXT NOT NULL,
+    run          TEXT,
+    event        TEXT NOT NULL,
+    content_type TEXT NOT NULL,
+    body         BLOB NOT NULL,
+    page         INTEGER NOT NULL,
+    created_at   INTEGER NOT NULL,
+    state        TEXT NOT NULL,
+    reason       TEXT,
+    attempts     INTEGER NOT NULL,
+    next_at      INTEGER
+) STRICT;
+CREATE INDEX messages_due ON messages (next_at) WHERE state = 'queued';
+CREATE INDEX messages_run ON messages (run);
+CREATE INDEX messages_created ON messages (created_at, id);
+
+CREATE TABLE attempts (
+    number     INTEGER PRIMARY KEY,
+    message    TEXT NOT NULL,
+    at         INTEGER NOT NULL,
+    host       TEXT NOT NULL,
+    status     INTEGER,
+    error      TEXT,
+    response   TEXT NOT NULL,
+    latency_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX attempts_message ON attempts (message, number);
+
+CREATE TABLE endpoints_off (
+    name   TEXT PRIMARY KEY,
+    reason TEXT NOT NULL,
+    since  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE touched (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    at  INTEGER NOT NULL
+) STRICT;

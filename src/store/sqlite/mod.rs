@@ -1,0 +1,243 @@
+//! The engine: one thread that writes, one that reads, and the file they share.
+
+pub(super) mod deliveries;
+pub(super) mod ledger;
+pub(super) mod outbox;
+pub(super) mod runs;
+pub(super) mod views;
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use rusqlite::{Connection, OpenFlags, Savepoint};
+use tokio::sync::{mpsc, oneshot};
+
+use super::Error;
+
+/// Items that may wait for the writer; past that, callers are told to try again.
+const WRITES_MAX: usize = 4_096;
+/// Items in one transaction.
+const BATCH_MAX: usize = 512;
+/// Questions that may wait for the reader.
+const READS_MAX: usize = 1_024;
+
+/// Forward steps of the schema; a file's `user_version` says how many it has taken.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/001.sql")];
+
+type Write = Box<dyn FnOnce(&mut rusqlite::Transaction<'_>) -> Answer + Send>;
+/// Sends an item's answer once the transaction it was in has ended, well (`true`) or not.
+type Answer = Box<dyn FnOnce(bool) + Send>;
+type Read = Box<dyn FnOnce(&Connection) + Send>;
+
+/// What the writer has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Transactions committed.
+    pub commits: u64,
+    /// Items in them.
+    pub items: u64,
+}
+
+/// An open SQLite file.
+pub(super) struct Sqlite {
+    pub(super) path: String,
+    writes: Mutex<Option<mpsc::Sender<Write>>>,
+    reads: Mutex<Option<mpsc::Sender<Read>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    commits: Arc<AtomicU64>,
+    items: Arc<AtomicU64>,
+    /// Held as long as the store is open, so that a second process is refused.
+    _lock: File,
+}
+
+impl Sqlite {
+    pub(super) fn open(path: &str) -> Result<Self, Error> {
+        let lock = lock(path)?;
+        let mut writer = Connection::open(path)?;
+        writer.pragma_update(None, "journal_mode", "WAL")?;
+        writer.pragma_update(None, "synchronous", "FULL")?;
+        writer.set_prepared_statement_cache_capacity(64);
+        migrate(&mut writer, path)?;
+        let reader = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        reader.set_prepared_statement_cache_capacity(64);
+        let (writes, write_queue) = mpsc::channel(WRITES_MAX);
+        let (reads, read_queue) = mpsc::channel(READS_MAX);
+        let (commits, items) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let (counted_commits, counted_items) = (Arc::clone(&commits), Arc::clone(&items));
+        let write = move || write_all(writer, write_queue, &counted_commits, &counted_items);
+        let threads = vec![
+            std::thread::Builder::new()
+                .name("store-writer".to_owned())
+                .spawn(write)?,
+            std::thread::Builder::new()
+                .name("store-reader".to_owned())
+                .spawn(move || read_all(&reader, read_queue))?,
+        ];
+        Ok(Self {
+            path: path.to_owned(),
+            writes: Mutex::new(Some(writes)),
+            reads: Mutex::new(Some(reads)),
+            threads: Mutex::new(threads),
+            commits,
+            items,
+            _lock: lock,
+        })
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        Counters {
+            commits: self.commits.load(Ordering::Relaxed),
+            items: self.items.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Runs `item` in the writer's next transaction, in a savepoint of its own; returns after the commit.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        item: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        let write: Write = Box::new(move |transaction| {
+            let result = in_savepoint(transaction, item);
+            Box::new(move |committed| {
+                let result = if committed || result.is_err() {
+                    result
+                } else {
+                    Err(Error::Busy)
+                };
+                let _ = reply.send(result);
+            })
+        });
+        let queue = lock_of(&self.writes).clone().ok_or(Error::Closed)?;
+        queue.try_send(write).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Error::Busy,
+            mpsc::error::TrySendError::Closed(_) => Error::Closed,
+        })?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    /// Runs `question` on the reading connection.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        let read: Read = Box::new(move |connection| {
+            let _ = reply.send(question(connection));
+        });
+        let queue = lock_of(&self.reads).clone().ok_or(Error::Closed)?;
+        queue.send(read).await.map_err(|_| Error::Closed)?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    /// Lets both threads end what they have, and waits for them.
+    pub(super) fn close(&self) {
+        lock_of(&self.writes).take();
+        lock_of(&self.reads).take();
+        for thread in lock_of(&self.threads).drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn lock_of<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An advisory lock beside the file: SQLite's own locks would let a second agent in between transactions.
+fn lock(path: &str) -> Result<File, Error> {
+    if let Some(folder) = Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)?;
+    }
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(format!("{path}.lock"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Locked(path.to_owned())),
+        Err(TryLockError::Error(error)) => Err(Error::Io(error)),
+    }
+}
+
+fn migrate(connection: &mut Connection, path: &str) -> Result<(), Error> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    if found > known {
+        return Err(Error::NewerSchema {
+            path: path.to_owned(),
+            found,
+            known,
+        });
+    }
+    for (index, step) in MIGRATIONS.iter().enumerate().skip(usize::try_from(found).unwrap_or(0)) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "user_version", i64::try_from(index + 1).unwrap_or(i64::MAX))?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// Runs one item so that its failure leaves the others of the transaction alone.
+fn in_savepoint<T>(
+    transaction: &mut rusqlite::Transaction<'_>,
+    item: impl FnOnce(&Connection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let savepoint: Savepoint<'_> = transaction.savepoint()?;
+    let result = item(&savepoint)?;
+    savepoint.commit()?;
+    Ok(result)
+}
+
+/// The writer: takes what waits, commits it together, answers.
+fn write_all(mut connection: Connection, mut queue: mpsc::Receiver<Write>, commits: &AtomicU64, items: &AtomicU64) {
+    let mut batch = Vec::with_capacity(BATCH_MAX);
+    while queue.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
+        let count = batch.len() as u64;
+        let mut answers = Vec::with_capacity(batch.len());
+        let committed = commit_batch(&mut connection, batch.drain(..), &mut answers);
+        if committed.is_ok() {
+            commits.fetch_add(1, Ordering::Relaxed);
+            items.fetch_add(count, Ordering::Relaxed);
+        }
+        if let Err(error) = &committed {
+            tracing::error!(error = %error, items = count, "the store could not commit");
+        }
+        for answer in answers {
+            answer(committed.is_ok());
+        }
+    }
+}
+
+fn commit_batch(
+    connection: &mut Connection,
+    batch: impl Iterator<Item = Write>,
+    answers: &mut Vec<Answer>,
+) -> Result<(), Error> {
+    let mut transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    for item in batch {
+        answers.push(item(&mut transaction));
+    }
+    Ok(transaction.commit()?)
+}
+
+fn read_all(connection: &Connection, mut queue: mpsc::Receiver<Read>) {
+    while let Some(read) = queue.blocking_recv() {
+        read(connection);
+    }
+}
+
+/// A count as it is stored; never negative.
+fn unsigned(stored: i64) -> u64 {
+    u64::try_from(stored).unwrap_or(0)
+}
+
+/// A row that does not hold what this version writes.
+fn unreadable(what: &str, error: impl std::fmt::Display) -> Error {
+    Error::Row(format!("{what}: {error}"))
+}

@@ -1,0 +1,207 @@
+//! What people and scripts see of the store: the rows of the API and of the pages.
+
+use serde::{Serialize, Serializer};
+
+use crate::domain::Timestamp;
+
+fn moment<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(at)
+}
+
+fn moment_or_null<S: Serializer>(at: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => to.collect_str(at),
+        None => to.serialize_none(),
+    }
+}
+
+/// Some rows, and where the next page begins.
+#[derive(Clone, Debug, Serialize)]
+pub struct Page<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// What to ask the next page with; none if this is the last.
+    pub next: Option<String>,
+}
+
+/// Which runs to list.
+#[derive(Clone, Debug, Default)]
+pub struct RunFilter {
+    /// Only of this app.
+    pub app: Option<String>,
+    /// Only in this environment.
+    pub environment: Option<String>,
+    /// Only with this verdict.
+    pub verdict: Option<String>,
+    /// Only before this run: the last page's `next`.
+    pub before: Option<String>,
+    /// At most this many, and at most [`super::PAGE_MAX`].
+    pub limit: usize,
+}
+
+/// A run.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunView {
+    /// Its id.
+    pub id: String,
+    /// Its platform.
+    pub platform: String,
+    /// The app's name.
+    pub app: String,
+    /// The environment's name.
+    pub environment: String,
+    /// Its deployment.
+    pub deployment: String,
+    /// The commit.
+    pub commit_sha: Option<String>,
+    /// Where it stands.
+    pub phase: String,
+    /// What it concluded.
+    pub verdict: Option<String>,
+    /// What was done.
+    pub action: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// When it began.
+    #[serde(serialize_with = "moment")]
+    pub started_at: Timestamp,
+    /// When it ended.
+    #[serde(serialize_with = "moment_or_null")]
+    pub ended_at: Option<Timestamp>,
+}
+
+/// One line of a run's story.
+#[derive(Clone, Debug, Serialize)]
+pub struct EntryView {
+    /// Its number; stories are paged by it.
+    pub number: i64,
+    /// When.
+    #[serde(serialize_with = "moment")]
+    pub at: Timestamp,
+    /// Its kind.
+    pub kind: String,
+    /// In words.
+    pub text: String,
+    /// Facts.
+    pub data: Option<serde_json::Value>,
+}
+
+/// A received delivery.
+#[derive(Clone, Debug, Serialize)]
+pub struct DeliveryView {
+    /// Our id of it.
+    pub id: String,
+    /// The platform it came from.
+    pub platform: String,
+    /// When.
+    #[serde(serialize_with = "moment")]
+    pub received_at: Timestamp,
+    /// The event in the platform's own word.
+    pub event: Option<String>,
+    /// The deployment it names.
+    pub deployment: Option<String>,
+    /// The run that took it.
+    pub run: Option<String>,
+    /// What came of it; none while it waits.
+    pub note: Option<String>,
+    /// Its headers, redacted; only where one delivery is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub headers: Option<serde_json::Value>,
+    /// Its body; only where one delivery is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+}
+
+/// A message.
+#[derive(Clone, Debug, Serialize)]
+pub struct MessageView {
+    /// Its id.
+    pub id: String,
+    /// Who gets it.
+    pub endpoint: String,
+    /// The run that says it.
+    pub run: Option<String>,
+    /// Its kind.
+    pub event: String,
+    /// `queued`, `delivered` or `dead`.
+    pub state: String,
+    /// Why it is dead.
+    pub reason: Option<String>,
+    /// Attempts since it was queued.
+    pub attempts: u32,
+    /// It should wake somebody.
+    pub page: bool,
+    /// When it was decided.
+    #[serde(serialize_with = "moment")]
+    pub created_at: Timestamp,
+    /// When it is attempted next.
+    #[serde(serialize_with = "moment_or_null")]
+    pub next_attempt_at: Option<Timestamp>,
+    /// Its body; only where one message is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// Its attempts, newest first; only where one message is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempt_log: Option<Vec<AttemptView>>,
+}
+
+/// An attempt to deliver a message.
+#[derive(Clone, Debug, Serialize)]
+pub struct AttemptView {
+    /// When.
+    #[serde(serialize_with = "moment")]
+    pub at: Timestamp,
+    /// The host it went to.
+    pub host: String,
+    /// The status it got.
+    pub status: Option<u16>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// The start of the answer's body.
+    pub response: String,
+    /// How long it took.
+    pub latency_ms: u32,
+}
+
+/// An endpoint that something was queued for.
+#[derive(Clone, Debug, Serialize)]
+pub struct EndpointView {
+    /// Its name.
+    pub name: String,
+    /// Messages delivered.
+    pub delivered: u64,
+    /// Messages that wait.
+    pub queued: u64,
+    /// Messages given up.
+    pub dead: u64,
+    /// Why it is switched off.
+    pub off_reason: Option<String>,
+    /// When it was switched off.
+    #[serde(serialize_with = "moment_or_null")]
+    pub off_since: Option<Timestamp>,
+}
+
+/// An app in an environment.
+#[derive(Clone, Debug, Serialize)]
+pub struct AppView {
+    /// Its platform.
+    pub platform: String,
+    /// Its name.
+    pub app: String,
+    /// The environment's name.
+    pub environment: String,
+    /// Its newest run.
+    pub last_run: RunView,
+    /// The newest deployment known to be good.
+    pub last_good: Option<String>,
+}
+
+/// A pause.
+#[derive(Clone, Debug, Serialize)]
+pub struct PauseView {
+    /// The app's name.
+    pub app: String,
+    /// Until when.
+    #[serde(serialize_with = "moment")]
+    pub until: Timestamp,
+}
