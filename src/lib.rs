@@ -3,5 +3,6 @@
 //! How the parts fit together, and what each may know of the others, is in `ARCHITECTURE.md`.
 
 pub mod clock;
+pub mod document;
 pub mod domain;
 pub mod runtime;
