@@ -5,4 +5,5 @@
 pub mod clock;
 pub mod document;
 pub mod domain;
+pub mod outcome;
 pub mod runtime;
