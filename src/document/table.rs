@@ -46,7 +46,7 @@ pub struct Key<'a> {
 /// replaces.
 ///
 /// Every key that is asked for counts as known, present or not; [`Table::finish`] reports the others.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Table<'a> {
     own: Layer<'a>,
     under: Vec<Layer<'a>>,
@@ -120,7 +120,7 @@ impl<'a> Table<'a> {
         if !self.asked.iter().any(|asked| asked == key) {
             self.asked.push(key.to_owned());
         }
-        self.get(key)
+        self.peek(key)
     }
 
     /// The value of `key`, which must be there.
@@ -130,6 +130,11 @@ impl<'a> Table<'a> {
             problems.push_missing(self.place(), format!("{} has no `{key}`", self.name()), help);
         }
         node
+    }
+
+    /// The table under `key`, if it is one; does not make it known.
+    pub fn child(&self, key: &str) -> Option<Table<'a>> {
+        self.peek(key)?.as_table()
     }
 
     /// Whether `key` is there; does not make it known.
@@ -207,7 +212,7 @@ impl<'a> Table<'a> {
     /// All keys with their values, in the order of [`Table::keys`]; does not make them known.
     pub fn entries(&self) -> Vec<(Key<'a>, Node<'a>)> {
         let keys = self.keys().into_iter();
-        keys.filter_map(|key| self.get(key.name).map(|node| (key, node)))
+        keys.filter_map(|key| self.peek(key.name).map(|node| (key, node)))
             .collect()
     }
 
@@ -256,7 +261,8 @@ impl<'a> Table<'a> {
         std::iter::once(&self.own).chain(&self.under)
     }
 
-    fn get(&self, key: &str) -> Option<Node<'a>> {
+    /// The value of `key`; does not make it known.
+    pub fn peek(&self, key: &str) -> Option<Node<'a>> {
         if let Some((_, node)) = self.replaced.as_ref().filter(|(name, _)| name == key) {
             return Some(node.clone());
         }
