@@ -6,5 +6,6 @@ pub mod check;
 pub mod clock;
 pub mod document;
 pub mod domain;
+pub mod outcome;
 pub mod runtime;
 pub mod step;

@@ -19,6 +19,7 @@ use toml::de::{DeTable, DeValue};
 
 pub use node::{Node, Value};
 pub use problem::{Level, Place, Problem, Problems};
+pub use suggest::closest;
 pub use table::{Key, Table};
 
 /// A file larger than this is refused: 4 MiB.

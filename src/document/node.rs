@@ -15,8 +15,8 @@ pub struct Node<'a> {
     pub(super) value: &'a Spanned<DeValue<'a>>,
     /// How a person calls it: `` `expect` of check "home" ``.
     pub(super) label: String,
-    /// The table it falls back to, if both are tables.
-    pub(super) under: Option<Layer<'a>>,
+    /// The tables it falls back to, if it is a table.
+    pub(super) under: Vec<Layer<'a>>,
 }
 
 /// What a [`Node`] holds.
@@ -60,11 +60,13 @@ impl<'a> Node<'a> {
             DeValue::Array(items) => Value::Array(items.iter().map(|item| self.item(item)).collect()),
             DeValue::Table(table) => {
                 let own = Layer {
+                    source: self.source,
                     table,
                     span: self.value.span(),
                     label: self.label.clone(),
+                    hidden: Vec::new(),
                 };
-                Value::Table(Table::new(self.source, own, self.under.clone()))
+                Value::Table(Table::new(own, self.under.clone()))
             }
         }
     }
@@ -223,7 +225,7 @@ impl<'a> Node<'a> {
             source: self.source,
             value,
             label: format!("an item of {}", self.label),
-            under: None,
+            under: Vec::new(),
         }
     }
 

@@ -164,6 +164,13 @@ impl Problems {
         }
     }
 
+    /// An error whose source line holds something that must not be shown: only the place is.
+    pub fn push_hidden(&mut self, place: Place<'_>, message: impl Into<String>, help: impl Into<String>) {
+        if let Some(problem) = self.add(Level::Error, place, message.into(), Some(help.into())) {
+            problem.line_text.clear();
+        }
+    }
+
     /// A warning and what to do about it.
     pub fn warn(&mut self, place: Place<'_>, message: impl Into<String>, help: impl Into<String>) {
         self.add(Level::Warning, place, message.into(), Some(help.into()));
@@ -174,6 +181,11 @@ impl Problems {
         if let Some(problem) = self.add(Level::Warning, place, message.into(), Some(help.into())) {
             problem.line_text.clear();
         }
+    }
+
+    /// Takes over problems that were found in another source.
+    pub fn extend(&mut self, more: Vec<Problem>) {
+        self.found.extend(more);
     }
 
     /// Whether there is an error among them.

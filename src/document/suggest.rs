@@ -3,7 +3,7 @@
 use super::Node;
 
 /// The known word closest to `wrong`, if one is close enough to have been meant.
-pub(super) fn closest<'k>(wrong: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+pub fn closest<'k>(wrong: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let edits_max = match wrong.chars().count() {
         0..=2 => 0,
         3..=5 => 1,

@@ -11,9 +11,26 @@ use super::{Node, Place, Problems, Source, suggest};
 /// One table's keys, and how a person calls it.
 #[derive(Clone, Debug)]
 pub(super) struct Layer<'a> {
+    pub(super) source: &'a Source,
     pub(super) table: &'a DeTable<'a>,
     pub(super) span: Range<usize>,
     pub(super) label: String,
+    /// Keys that are not seen through the table above.
+    pub(super) hidden: Vec<&'static str>,
+}
+
+impl<'a> Layer<'a> {
+    fn get(&self, key: &str) -> Option<&'a Spanned<DeValue<'a>>> {
+        self.shows(key).then(|| self.table.get(key)).flatten()
+    }
+
+    fn shows(&self, key: &str) -> bool {
+        !self.hidden.contains(&key)
+    }
+
+    fn place(&self, span: Range<usize>) -> Place<'a> {
+        self.source.place(span)
+    }
 }
 
 /// A key as it is written.
@@ -25,33 +42,35 @@ pub struct Key<'a> {
     pub place: Place<'a>,
 }
 
-/// A cursor over one table, possibly laid over a second one of defaults: tables in both merge by key, any other value
+/// A cursor over one table, possibly laid over others that hold its defaults: tables merge by key, any other value
 /// replaces.
 ///
 /// Every key that is asked for counts as known, present or not; [`Table::finish`] reports the others.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Table<'a> {
-    source: &'a Source,
     own: Layer<'a>,
-    under: Option<Layer<'a>>,
+    under: Vec<Layer<'a>>,
+    replaced: Option<(String, Node<'a>)>,
     asked: Vec<String>,
 }
 
 impl<'a> Table<'a> {
     pub(super) fn root(source: &'a Source, root: &'a Spanned<DeTable<'a>>) -> Self {
         let own = Layer {
+            source,
             table: root.get_ref(),
             span: 0..0,
             label: String::new(),
+            hidden: Vec::new(),
         };
-        Self::new(source, own, None)
+        Self::new(own, Vec::new())
     }
 
-    pub(super) fn new(source: &'a Source, own: Layer<'a>, under: Option<Layer<'a>>) -> Self {
+    pub(super) fn new(own: Layer<'a>, under: Vec<Layer<'a>>) -> Self {
         Self {
-            source,
             own,
             under,
+            replaced: None,
             asked: Vec::new(),
         }
     }
@@ -63,10 +82,21 @@ impl<'a> Table<'a> {
         self
     }
 
-    /// The same table laid over `defaults`, which must be of the same source.
+    /// The same table laid over `defaults`, of which the keys in `without` do not show through.
     #[must_use]
-    pub fn over(mut self, defaults: &Table<'a>) -> Self {
-        self.under = Some(defaults.own.clone());
+    pub fn over(mut self, defaults: &Table<'a>, without: &'static [&'static str]) -> Self {
+        let hide = |layer: &Layer<'a>| Layer {
+            hidden: [&layer.hidden, without].concat(),
+            ..layer.clone()
+        };
+        self.under.extend(defaults.layers().map(hide));
+        self
+    }
+
+    /// The same table, in which `key` has another value; it stands for one of several that are written as a list.
+    #[must_use]
+    pub fn with(mut self, key: &str, node: Node<'a>) -> Self {
+        self.replaced = Some((key.to_owned(), node));
         self
     }
 
@@ -77,12 +107,12 @@ impl<'a> Table<'a> {
 
     /// Where it stands: its header, or its braces.
     pub fn place(&self) -> Place<'a> {
-        self.source.place(self.own.span.clone())
+        self.own.place(self.own.span.clone())
     }
 
     /// The source it is read from.
     pub fn source(&self) -> &'a Source {
-        self.source
+        self.own.source
     }
 
     /// The value of `key`, which is known from now on.
@@ -90,7 +120,7 @@ impl<'a> Table<'a> {
         if !self.asked.iter().any(|asked| asked == key) {
             self.asked.push(key.to_owned());
         }
-        self.get(key)
+        self.peek(key)
     }
 
     /// The value of `key`, which must be there.
@@ -102,9 +132,14 @@ impl<'a> Table<'a> {
         node
     }
 
+    /// The table under `key`, if it is one; does not make it known.
+    pub fn child(&self, key: &str) -> Option<Table<'a>> {
+        self.peek(key)?.as_table()
+    }
+
     /// Whether `key` is there; does not make it known.
     pub fn has(&self, key: &str) -> bool {
-        self.layers().any(|layer| layer.table.contains_key(key))
+        self.layers().any(|layer| layer.get(key).is_some())
     }
 
     /// Whether `key` is there, not only among the defaults.
@@ -115,8 +150,9 @@ impl<'a> Table<'a> {
     /// Where `key` itself stands, else the table.
     pub fn key_place(&self, key: &str) -> Place<'a> {
         self.layers()
-            .find_map(|layer| layer.table.get_key_value(key))
-            .map_or_else(|| self.place(), |(key, _)| self.source.place(key.span()))
+            .filter(|layer| layer.shows(key))
+            .find_map(|layer| Some(layer.place(layer.table.get_key_value(key)?.0.span())))
+            .unwrap_or_else(|| self.place())
     }
 
     /// A string. Any other type is a problem; so for the methods below.
@@ -156,26 +192,27 @@ impl<'a> Table<'a> {
 
     /// All keys, own ones in source order and then what only the defaults have.
     pub fn keys(&self) -> Vec<Key<'a>> {
-        let mut keys = Vec::new();
-        for (number, layer) in self.layers().enumerate() {
+        let mut keys: Vec<Key<'a>> = Vec::new();
+        for layer in self.layers() {
+            let first = keys.len();
             for (key, _) in layer.table {
-                if number == 0 || !self.own.table.contains_key(key.get_ref().as_ref()) {
-                    keys.push((number, key));
+                let name: &'a str = key.get_ref();
+                if layer.shows(name) && !keys.iter().take(first).any(|known| known.name == name) {
+                    let place = layer.place(key.span());
+                    keys.push(Key { name, place });
                 }
             }
+            keys.get_mut(first..)
+                .unwrap_or_default()
+                .sort_by_key(|key| key.place.span().start);
         }
-        keys.sort_by_key(|(number, key)| (*number, key.span().start));
-        let written = |key: &'a Spanned<_>| Key {
-            name: AsRef::<std::borrow::Cow<'a, str>>::as_ref(key).as_ref(),
-            place: self.source.place(key.span()),
-        };
-        keys.into_iter().map(|(_, key)| written(key)).collect()
+        keys
     }
 
     /// All keys with their values, in the order of [`Table::keys`]; does not make them known.
     pub fn entries(&self) -> Vec<(Key<'a>, Node<'a>)> {
         let keys = self.keys().into_iter();
-        keys.filter_map(|key| self.get(key.name).map(|node| (key, node)))
+        keys.filter_map(|key| self.peek(key.name).map(|node| (key, node)))
             .collect()
     }
 
@@ -194,10 +231,10 @@ impl<'a> Table<'a> {
         for layer in self.layers() {
             for (key, value) in layer.table {
                 let name = key.get_ref().as_ref();
-                if self.asked.iter().any(|asked| asked == name) {
+                if !layer.shows(name) || self.asked.iter().any(|asked| asked == name) {
                     continue;
                 }
-                let place = self.source.place(key.span());
+                let place = layer.place(key.span());
                 let message = if layer.label.is_empty() {
                     format!("unknown key `{name}` at the top level")
                 } else {
@@ -221,47 +258,49 @@ impl<'a> Table<'a> {
     }
 
     fn layers(&self) -> impl Iterator<Item = &Layer<'a>> {
-        std::iter::once(&self.own).chain(self.under.as_ref())
+        std::iter::once(&self.own).chain(&self.under)
     }
 
-    fn get(&self, key: &str) -> Option<Node<'a>> {
-        let below = self
-            .under
-            .as_ref()
-            .and_then(|layer| Some((layer, layer.table.get(key)?)));
-        let Some(value) = self.own.table.get(key) else {
-            return below.map(|(layer, value)| self.node(layer, key, value));
-        };
-        let mut node = self.node(&self.own, key, value);
-        node.under = below.and_then(|(layer, value)| match value.get_ref() {
+    /// The value of `key`; does not make it known.
+    pub fn peek(&self, key: &str) -> Option<Node<'a>> {
+        if let Some((_, node)) = self.replaced.as_ref().filter(|(name, _)| name == key) {
+            return Some(node.clone());
+        }
+        let mut found = self.layers().filter_map(|layer| Some((layer, layer.get(key)?)));
+        let (layer, value) = found.next()?;
+        let mut node = self.node(layer, key, value);
+        // Only tables merge: below the first other value nothing shows through.
+        let tables = found.map_while(|(layer, value)| match value.get_ref() {
             DeValue::Table(table) => Some(Layer {
+                source: layer.source,
                 table,
                 span: value.span(),
-                label: child_label(&layer.label, key),
+                label: node_label(&layer.label, key, value),
+                hidden: Vec::new(),
             }),
             _ => None,
         });
+        if matches!(value.get_ref(), DeValue::Table(_)) {
+            node.under = tables.collect();
+        }
         Some(node)
     }
 
     fn node(&self, layer: &Layer<'a>, key: &str, value: &'a Spanned<DeValue<'a>>) -> Node<'a> {
         Node {
-            source: self.source,
+            source: layer.source,
             value,
-            label: match value.get_ref() {
-                // A table at the top level is known by its header.
-                DeValue::Table(_) if layer.label.is_empty() => format!("[{key}]"),
-                _ => child_label(&layer.label, key),
-            },
-            under: None,
+            label: node_label(&layer.label, key, value),
+            under: Vec::new(),
         }
     }
 }
 
-fn child_label(parent: &str, key: &str) -> String {
-    if parent.is_empty() {
-        format!("`{key}`")
-    } else {
-        format!("`{key}` in {parent}")
+fn node_label(parent: &str, key: &str, value: &Spanned<DeValue<'_>>) -> String {
+    match (parent, value.get_ref()) {
+        // A table at the top level is known by its header.
+        ("", DeValue::Table(_)) => format!("[{key}]"),
+        ("", _) => format!("`{key}`"),
+        (parent, _) => format!("`{key}` in {parent}"),
     }
 }

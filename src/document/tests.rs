@@ -196,7 +196,7 @@ fn defaults_lie_under_a_table() {
         let mut checks = root.table("check", problems).unwrap();
         for (status, timeout_s) in [(200, 3), (201, 9)] {
             let name = if status == 200 { "a" } else { "b" };
-            let mut table = checks.table(name, problems).unwrap().over(&defaults);
+            let mut table = checks.table(name, problems).unwrap().over(&defaults, &[]);
             assert_eq!(
                 table.duration("timeout", problems),
                 Some(Duration::from_secs(timeout_s))
