@@ -60,12 +60,12 @@ impl Path {
         }
     }
 
-    /// The path to a value by the names of the objects' members around it.
+    /// The path to a value inside of this one's, by the names of the objects' members around it.
     ///
     /// # Errors
     /// [`PathError::TooLong`].
-    pub fn of_names(names: &[&str]) -> Result<Self, PathError> {
-        let mut text = String::from("$");
+    pub fn member(&self, names: &[&str]) -> Result<Self, PathError> {
+        let mut text = self.text.trim_end().to_owned();
         for name in names {
             let first_is_letter = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
             if first_is_letter && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {

@@ -6,7 +6,7 @@ use http::HeaderName;
 
 use super::matcher::{Kind, is_matcher, literal, matchers, rule};
 use super::{all, path, send};
-use crate::document::{Key, Node, Problems, Table, Value};
+use crate::document::{Key, Node, Place, Problems, Table, Value};
 use crate::step::{Expect, Path, Rule, StatusSet};
 
 /// Words from other tools, and what is not available yet.
@@ -134,139 +134,151 @@ fn time(node: &Node<'_>, problems: &mut Problems) -> Option<Duration> {
 
 /// `expect.json`: keys that start with `$` are paths, the others mirror the JSON or are matchers for the whole of it.
 fn json(node: &Node<'_>, problems: &mut Problems) -> Option<Vec<JsonRule>> {
+    let root = path("$", node, problems)?;
+    let mut mirror = Mirror {
+        rules: Vec::new(),
+        complete: true,
+        problems,
+    };
     let Value::Table(table) = node.value() else {
-        return Some(vec![(root(problems, node)?, literal(node, problems)?)]);
+        let rule = literal(node, mirror.problems);
+        mirror.push(&root, &[], rule, node);
+        return mirror.rules();
     };
     let (paths, members): (Vec<_>, Vec<_>) = table
         .entries()
         .into_iter()
         .partition(|(key, _)| key.name.starts_with('$'));
-    let mut rules = all(paths.into_iter().map(|(key, node)| {
-        let path = path_key(&key, problems);
-        let kind = if path.as_ref().is_none_or(Path::is_singular) {
-            Kind::Json
-        } else {
-            Kind::Plural
+    if paths.is_empty() && members.is_empty() {
+        mirror.says_nothing(node);
+    }
+    for (key, value) in paths {
+        mirror.path(&key, &value);
+    }
+    if !members.is_empty() {
+        mirror.members(&root, node, members, &mut Vec::new());
+    }
+    mirror.rules()
+}
+
+/// Collects the rules of tables that look like the JSON they expect.
+struct Mirror<'p> {
+    rules: Vec<JsonRule>,
+    complete: bool,
+    problems: &'p mut Problems,
+}
+
+impl Mirror<'_> {
+    fn rules(self) -> Option<Vec<JsonRule>> {
+        self.complete.then_some(self.rules)
+    }
+
+    /// What stands under a `$` path.
+    fn path(&mut self, key: &Key<'_>, node: &Node<'_>) {
+        let path = match Path::parse(key.name) {
+            Ok(path) => path,
+            Err(error) => return self.problem(key.place.clone(), error.to_string(), None),
         };
-        let rule = rule(&node, kind, problems);
-        Some((path?, rule?))
-    }));
-    let mut mirrored = Vec::new();
-    let complete = if members.is_empty() {
-        rules.as_ref().is_none_or(|rules| !rules.is_empty()) || says_nothing(node, problems)
-    } else {
-        mirror(node, members, &mut Vec::new(), &mut mirrored, problems)
-    };
-    if let Some(rules) = &mut rules {
-        rules.extend(mirrored);
-    }
-    rules.filter(|_| complete)
-}
-
-fn path_key(key: &Key<'_>, problems: &mut Problems) -> Option<Path> {
-    match Path::parse(key.name) {
-        Ok(path) => Some(path),
-        Err(error) => {
-            problems.push(key.place.clone(), error.to_string());
-            None
-        }
-    }
-}
-
-fn root(problems: &mut Problems, node: &Node<'_>) -> Option<Path> {
-    path("$", node, problems)
-}
-
-/// Reads a table that is either matchers for the value at `names`, or the members of it. Whether all was good.
-fn mirror<'a>(
-    node: &Node<'a>,
-    entries: Vec<(Key<'a>, Node<'a>)>,
-    names: &mut Vec<&'a str>,
-    rules: &mut Vec<JsonRule>,
-    problems: &mut Problems,
-) -> bool {
-    let words = entries.iter().filter(|(key, _)| is_matcher(key.name)).count();
-    if words == entries.len() {
-        return table_of_matchers(node, names, rules, problems);
-    }
-    let mut complete = true;
-    for (key, member) in entries {
-        if words > 0 && is_matcher(key.name) {
-            let message = format!(
-                "`{}` in {} stands beside names that are not matchers",
-                key.name,
-                node.label()
-            );
-            let help = format!(
-                "if it is a member of the JSON, write its path: `json.\"$.{}\"`",
-                dotted(names, key.name)
-            );
-            problems.push_help(key.place, message, help);
-            complete = false;
-            continue;
-        }
-        if key.name.starts_with('$') {
-            let help = format!("write `json.\"{}\"`", key.name);
-            problems.push_help(key.place, "a `$` path starts at the top of the JSON", help);
-            complete = false;
-            continue;
-        }
-        names.push(key.name);
-        complete &= match member.value() {
-            Value::Table(table) if table.keys().is_empty() => says_nothing(&member, problems),
-            Value::Table(table) => mirror(&member, table.entries(), names, rules, problems),
+        match node.value() {
+            Value::Table(table) if path.is_singular() => self.table(&path, node, table.entries(), &mut Vec::new()),
             _ => {
-                let rule = literal(&member, problems);
-                push(names, rule, &member, rules, problems)
+                let kind = if path.is_singular() { Kind::Json } else { Kind::Plural };
+                let rule = rule(node, kind, self.problems);
+                self.push(&path, &[], rule, node);
             }
+        }
+    }
+
+    /// A table that is either matchers for the value at `names` below `base`, or the members of it.
+    fn members<'a>(
+        &mut self,
+        base: &Path,
+        node: &Node<'a>,
+        entries: Vec<(Key<'a>, Node<'a>)>,
+        names: &mut Vec<&'a str>,
+    ) {
+        let words = entries.iter().filter(|(key, _)| is_matcher(key.name)).count();
+        if words == entries.len() {
+            return self.matchers(base, node, names);
+        }
+        for (key, member) in entries {
+            if words > 0 && is_matcher(key.name) {
+                let message = format!(
+                    "`{}` in {} stands beside names that are not matchers",
+                    key.name,
+                    node.label()
+                );
+                let path = names.iter().chain(&[key.name]).copied().collect::<Vec<_>>().join(".");
+                let help = format!(
+                    "if it is a member of the JSON, write its path: `json.\"{}.{path}\"`",
+                    base.as_str()
+                );
+                self.problem(key.place, message, Some(help));
+                continue;
+            }
+            if key.name.starts_with('$') {
+                let help = format!("write `json.\"{}\"`", key.name);
+                self.problem(
+                    key.place,
+                    "a `$` path starts at the top of the JSON".to_owned(),
+                    Some(help),
+                );
+                continue;
+            }
+            names.push(key.name);
+            match member.value() {
+                Value::Table(table) => self.table(base, &member, table.entries(), names),
+                _ => {
+                    let rule = literal(&member, self.problems);
+                    self.push(base, names, rule, &member);
+                }
+            }
+            names.pop();
+        }
+    }
+
+    fn table<'a>(&mut self, base: &Path, node: &Node<'a>, entries: Vec<(Key<'a>, Node<'a>)>, names: &mut Vec<&'a str>) {
+        if entries.is_empty() {
+            self.says_nothing(node);
+        } else {
+            self.members(base, node, entries, names);
+        }
+    }
+
+    fn matchers(&mut self, base: &Path, node: &Node<'_>, names: &[&str]) {
+        let Some(mut table) = node.as_table() else {
+            return;
         };
-        names.pop();
-    }
-    complete
-}
-
-fn table_of_matchers(node: &Node<'_>, names: &[&str], rules: &mut Vec<JsonRule>, problems: &mut Problems) -> bool {
-    let Some(mut table) = node.as_table() else {
-        return false;
-    };
-    // At the top `$` paths may stand beside them.
-    for key in table.keys().iter().filter(|key| key.name.starts_with('$')) {
-        table.take(key.name);
-    }
-    let rule = matchers(table, Kind::Json, problems);
-    push(names, rule, node, rules, problems)
-}
-
-fn push(
-    names: &[&str],
-    rule: Option<Rule>,
-    node: &Node<'_>,
-    rules: &mut Vec<JsonRule>,
-    problems: &mut Problems,
-) -> bool {
-    match (Path::of_names(names), rule) {
-        (Ok(path), Some(rule)) => {
-            rules.push((path, rule));
-            true
+        // At the top `$` paths may stand beside them.
+        for key in table.keys().iter().filter(|key| key.name.starts_with('$')) {
+            table.take(key.name);
         }
-        (Err(error), _) => {
-            problems.push(node.place(), error.to_string());
-            false
-        }
-        (Ok(_), None) => false,
+        let rule = matchers(table, Kind::Json, self.problems);
+        self.push(base, names, rule, node);
     }
-}
 
-fn says_nothing(node: &Node<'_>, problems: &mut Problems) -> bool {
-    let help = "write what is expected, or `{ type = \"object\" }` for any object";
-    problems.push_help(
-        node.place(),
-        format!("{} is empty and expects nothing", node.label()),
-        help,
-    );
-    false
-}
+    fn push(&mut self, base: &Path, names: &[&str], rule: Option<Rule>, node: &Node<'_>) {
+        match (base.member(names), rule) {
+            (Ok(path), Some(rule)) => self.rules.push((path, rule)),
+            (Err(error), _) => self.problem(node.place(), error.to_string(), None),
+            (Ok(_), None) => self.complete = false,
+        }
+    }
 
-fn dotted(names: &[&str], last: &str) -> String {
-    names.iter().chain(&[last]).copied().collect::<Vec<_>>().join(".")
+    fn says_nothing(&mut self, node: &Node<'_>) {
+        let help = "write what is expected, or `{ type = \"object\" }` for any object";
+        self.problem(
+            node.place(),
+            format!("{} is empty and expects nothing", node.label()),
+            Some(help.to_owned()),
+        );
+    }
+
+    fn problem(&mut self, place: Place<'_>, message: String, help: Option<String>) {
+        self.complete = false;
+        match help {
+            Some(help) => self.problems.push_help(place, message, help),
+            None => self.problems.push(place, message),
+        }
+    }
 }

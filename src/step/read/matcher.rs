@@ -79,10 +79,13 @@ pub(super) fn is_matcher(key: &str) -> bool {
 /// Reads a rule: a table of matchers, or a literal to be equal to.
 pub(super) fn rule(node: &Node<'_>, kind: Kind, problems: &mut Problems) -> Option<Rule> {
     match node.value() {
-        Value::Table(table) if kind != Kind::Json || table.keys().iter().any(|key| is_matcher(key.name)) => {
-            matchers(table, kind, problems)
+        Value::Table(table) if kind == Kind::Json && !table.keys().iter().any(|key| is_matcher(key.name)) => {
+            let help = "write matchers; for a member of each item write a path, `json.\"$.items[*].id\"`, and for the whole \
+                        object `is`";
+            problems.push_help(node.place(), format!("{} has no matcher", node.label()), help);
+            None
         }
-        Value::Table(table) if table.keys().is_empty() => nothing(node, problems),
+        Value::Table(table) => matchers(table, kind, problems),
         _ if kind == Kind::Plural => {
             let message = format!("{} may be about several values", node.label());
             let help = "say which of them: `{ all = … }`, `{ any = … }`, `{ none = … }` or `{ count = … }`";
