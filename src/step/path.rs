@@ -25,8 +25,8 @@ pub struct Path {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
     /// Not RFC 9535.
-    #[error("this is not a JSON path: {0}")]
-    Syntax(String),
+    #[error("this is not a JSON path: it cannot be read from character {0} on")]
+    Syntax(usize),
     /// It could cost too much on a large answer.
     #[error("this JSON path could take very long on a large answer: {0}")]
     Costly(&'static str),
@@ -48,7 +48,7 @@ impl Path {
         if nesting(text) > NESTING_MAX {
             return Err(PathError::Costly("it is nested too deeply"));
         }
-        let query = JsonPath::parse(text).map_err(|error| PathError::Syntax(error.to_string()))?;
+        let query = JsonPath::parse(text).map_err(|error| PathError::Syntax(error.position() + 1))?;
         let shape = Shape::of(text);
         match shape.costly() {
             Some(why) => Err(PathError::Costly(why)),

@@ -77,16 +77,17 @@ fn request(table: &mut Table<'_>, problems: &mut Problems) -> Option<(Method, Ta
         );
         return None;
     };
-    for (key, _, _) in found {
+    let others: Vec<&str> = found.map(|(key, _, _)| key).collect();
+    for key in &others {
         let message = format!("`{key}` and `{first}` cannot both be in {}", table.label());
         problems.push_help(
             table.key_place(key),
             message,
-            "a check sends one request; write a second check",
+            "one request has one method; write another check for the other",
         );
     }
     match Target::parse(node.string(problems)?) {
-        Ok(target) => Some((method, target)),
+        Ok(target) => others.is_empty().then_some((method, target)),
         Err(error) => {
             problems.push(node.place(), format!("{} is not an address: {error}", node.label()));
             None
