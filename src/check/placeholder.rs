@@ -47,9 +47,9 @@ impl Placeholder {
     }
 }
 
-/// Headers by which services before an app mark an answer as their own challenge or refusal. The second word must be in
-/// the value; empty for any.
-const CHALLENGES: [(&str, &str); 7] = [
+/// Headers by which services before an app mark an answer as their own challenge or refusal, and not those that they set
+/// on every answer. The second word must be in the value; empty for any.
+const CHALLENGES: [(&str, &str); 4] = [
     // Cloudflare: challenge pages.
     ("cf-mitigated", "challenge"),
     // Vercel: attack challenge mode and firewall.
@@ -58,12 +58,6 @@ const CHALLENGES: [(&str, &str); 7] = [
     ("x-amzn-waf-action", ""),
     // Sucuri's firewall.
     ("x-sucuri-block", ""),
-    // DataDome's challenge.
-    ("x-datadome", "protected"),
-    // Imperva.
-    ("x-iinfo-block", ""),
-    // HUMAN (PerimeterX).
-    ("x-px-block", ""),
 ];
 
 /// Whether a challenge or firewall page answered.

@@ -74,98 +74,102 @@ fn said(text: &str, answer: &Response) -> String {
     )
 }
 
+const HOME: &str = "get = '/'";
+const VERSION: &str = "get = '/'\nexpect.json.commit = '{{ deploy.commit }}'";
+
 #[test]
-fn answers_have_their_class() {
-    let home = "get = '/'";
-    let version = "get = '/'\nexpect.json.commit = '{{ deploy.commit }}'";
-    let console = "<!doctype html><html><head><TITLE lang=en>\n Temps </TITLE>";
-    for (text, status, headers, body, expected) in [
-        (home, 200, &[][..], "", "Pass ok"),
-        (home, 500, &[], "", "Broken status app"),
-        (home, 501, &[], "", "Broken status app"),
-        (home, 502, &[], "", "Unready status"),
-        (home, 503, &[], "", "Unready status"),
-        (home, 504, &[], "", "Unready status"),
-        (home, 404, &[], "", "Broken status"),
-        (home, 403, &[], "", "Broken status"),
-        (home, 408, &[], "", "Unknown throttled"),
-        (home, 425, &[], "", "Unknown throttled"),
-        (home, 429, &[], "", "Unknown throttled"),
-        ("get = '/'\nexpect.status = 429", 429, &[], "", "Pass ok"),
-        (home, 403, &[("cf-mitigated", "challenge")], "", "Unknown throttled"),
-        (home, 503, &[("cf-mitigated", "challenge")], "", "Unknown throttled"),
-        (
-            home,
-            202,
-            &[("x-amzn-waf-action", "challenge")],
-            "",
-            "Unknown throttled",
-        ),
-        (
-            "get = '/'\nexpect.status = 403",
-            403,
-            &[("cf-mitigated", "challenge")],
-            "",
-            "Unknown throttled",
-        ),
-        (home, 200, &[("server", "cloudflare")], "", "Pass ok"),
-        (home, 426, &[], "", "Unknown throttled"),
-        (home, 200, &[], console, "Unready placeholder"),
-        (home, 500, &[], console, "Unready placeholder"),
-        (home, 200, &[], "<title>Temps for rent</title>", "Unready placeholder"),
-        (home, 200, &[], "<title>Temperature</title>", "Pass ok"),
-        (version, 200, &[], r#"{"commit":"f4c8e2a"}"#, "Pass ok proven app"),
-        (version, 500, &[], r#"{"commit":"f4c8e2a"}"#, "Broken status proven app"),
-        (
-            version,
-            503,
-            &[],
-            r#"{"commit":"f4c8e2a"}"#,
-            "Unready status proven app",
-        ),
-        (
-            version,
-            200,
-            &[],
-            r#"{"commit":"0be11d2"}"#,
-            "Unready old_version contradicted",
-        ),
-        (
-            version,
-            500,
-            &[],
-            r#"{"commit":"0be11d2"}"#,
-            "Unready old_version contradicted",
-        ),
-        (version, 200, &[], "{}", "Broken json"),
-        (version, 404, &[], "", "Broken status"),
-        ("get = '/'\nexpect.json.a = 1", 200, &[], "[[[", "Broken json"),
-        ("get = '/'\nexpect.time = '1ms'", 200, &[], "", "Slow time"),
-        (
-            "get = '/'\nexpect.time = '1ms'\nexpect.body.contains = 'x'",
-            200,
-            &[],
-            "",
-            "Broken body",
-        ),
-        ("get = '/'\ncapture.t = '$.t'", 200, &[], "{}", "Broken capture"),
-        (
-            "get = '/'\nexpect.json.t = '{{ gone }}'",
-            200,
-            &[],
-            "{}",
-            "Unknown missing_value",
-        ),
-        (
-            "get = '/'\nexpect.json.t = '{{ gone }}'\nexpect.json.a = 1",
-            200,
-            &[],
-            "{}",
-            "Broken json",
-        ),
+fn an_unexpected_status_has_its_class() {
+    for (status, expected) in [
+        (200, "Pass ok"),
+        (500, "Broken status app"),
+        (501, "Broken status app"),
+        (502, "Unready status"),
+        (503, "Unready status"),
+        (504, "Unready status"),
+        (404, "Broken status"),
+        (403, "Broken status"),
+        (301, "Broken status"),
+        (408, "Unknown throttled"),
+        (425, "Unknown throttled"),
+        (429, "Unknown throttled"),
     ] {
-        let answer = response(status, headers, body);
-        assert_eq!(said(text, &answer), expected, "{text} {status} {headers:?} {body}");
+        assert_eq!(said(HOME, &response(status, &[], "")), expected, "{status}");
+    }
+    let limited = "get = '/'\nexpect.status = 429";
+    assert_eq!(said(limited, &response(429, &[], "")), "Pass ok");
+}
+
+#[test]
+fn a_challenge_says_nothing_of_the_deployment() {
+    for (status, header, expected) in [
+        (403, ("cf-mitigated", "challenge"), "Unknown throttled"),
+        (503, ("CF-Mitigated", "Challenge"), "Unknown throttled"),
+        (202, ("x-amzn-waf-action", "captcha"), "Unknown throttled"),
+        (403, ("x-vercel-mitigated", "deny"), "Unknown throttled"),
+        (426, ("x-other", ""), "Unknown throttled"),
+        (403, ("cf-mitigated", "other"), "Broken status"),
+        (500, ("server", "cloudflare"), "Broken status app"),
+        (200, ("cf-ray", "1"), "Pass ok"),
+    ] {
+        assert_eq!(said(HOME, &response(status, &[header], "")), expected, "{header:?}");
+    }
+    // The 403 that a check expects is the app's, not the firewall's.
+    let forbidden = "get = '/debug'\nexpect.status = 403";
+    let challenge = response(403, &[("cf-mitigated", "challenge")], "");
+    assert_eq!(said(forbidden, &challenge), "Unknown throttled");
+}
+
+#[test]
+fn a_page_of_the_platform_is_not_the_app() {
+    for (status, title, expected) in [
+        (200, "<TITLE lang=en>\n Temps </TITLE>", "Unready placeholder"),
+        (500, "<title>Temps</title>", "Unready placeholder"),
+        (200, "<title>Temps for rent", "Unready placeholder"),
+        (200, "<title>Temperature</title>", "Pass ok"),
+        (200, "Temps", "Pass ok"),
+    ] {
+        let body = format!("<!doctype html><html><head>{title}");
+        assert_eq!(said(HOME, &response(status, &[], &body)), expected, "{title}");
+    }
+    let proven = "get = '/'\nexpect.body.contains = '{{ deploy.commit }}'";
+    let own = "<title>Temps</title><meta name=v content=f4c8e2a>";
+    assert_eq!(said(proven, &response(200, &[], own)), "Pass ok proven app");
+}
+
+#[test]
+fn identity_comes_before_the_status() {
+    for (status, commit, expected) in [
+        (200, "f4c8e2a", "Pass ok proven app"),
+        (500, "f4c8e2a", "Broken status proven app"),
+        (503, "f4c8e2a", "Unready status proven app"),
+        (200, "0be11d2", "Unready old_version contradicted"),
+        (500, "0be11d2", "Unready old_version contradicted"),
+        (200, "", "Broken json"),
+    ] {
+        let body = format!("{{\"commit\":\"{commit}\"}}");
+        assert_eq!(
+            said(VERSION, &response(status, &[], &body)),
+            expected,
+            "{status} {commit}"
+        );
+    }
+    assert_eq!(said(VERSION, &response(404, &[], "")), "Broken status");
+}
+
+#[test]
+fn content_and_time_have_their_class() {
+    for (expect, body, expected) in [
+        ("expect.json.a = 1", "[[[", "Broken json"),
+        ("expect.json.a = 1", "{}", "Broken json"),
+        ("expect.headers.etag.exists = true", "", "Broken header"),
+        ("expect.time = '1ms'", "", "Slow time"),
+        ("expect.time = '1ms'\nexpect.body.contains = 'x'", "", "Broken body"),
+        ("capture.t = '$.t'", "{}", "Broken capture"),
+        ("expect.json.t = '{{ gone }}'", "{}", "Unknown missing_value"),
+        ("expect.json.t = '{{ gone }}'\nexpect.json.a = 1", "{}", "Broken json"),
+    ] {
+        let step = format!("get = '/'\n{expect}");
+        assert_eq!(said(&step, &response(200, &[], body)), expected, "{expect} {body}");
     }
 }
 

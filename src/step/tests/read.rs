@@ -235,17 +235,6 @@ time = "2"
 max_time = "1s"
 headers = { etag = 5, location = { min = 1 } }
 body = { matches = "(", contains = [] }
-[expect.json]
-"$[*].amount" = 5
-"$..a..b" = { count = 1 }
-"$.a[" = 1
-user = { count = 1, name = "x" }
-a.type = "user"
-b = {}
-c = { matches = "^{{ deploy.commit }}$" }
-d = { all = { id = 1 } }
-e = { count = -1 }
-f."$.g" = 1
 "#;
     insta::assert_snapshot!(problems(text), @r#"
     error: an item of `status` in `expect` in check "x" is not a status
@@ -300,73 +289,101 @@ f."$.g" = 1
        |
      8 | body = { matches = "(", contains = [] }
        |                                    ^^
+    "#);
+}
 
+#[test]
+fn problems_of_json_paths() {
+    let text = r#"
+get = "/"
+[expect.json]
+"$[*].amount" = 5
+"$..a..b" = { count = 1 }
+"$.a[" = 1
+f."$.g" = 1
+"#;
+    insta::assert_snapshot!(problems(text), @r#"
     error: `$[*].amount` in `json` in `expect` in check "x" may be about several values
-       --> checks.toml:10:17
-        |
-     10 | "$[*].amount" = 5
-        |                 ^
-        = help: say which of them: `{ all = … }`, `{ any = … }`, `{ none = … }` or `{ count = … }`
+      --> checks.toml:4:17
+       |
+     4 | "$[*].amount" = 5
+       |                 ^
+       = help: say which of them: `{ all = … }`, `{ any = … }`, `{ none = … }` or `{ count = … }`
 
     error: this JSON path could take very long on a large answer: `..` can stand in it once
-       --> checks.toml:11:1
-        |
-     11 | "$..a..b" = { count = 1 }
-        | ^^^^^^^^^
+      --> checks.toml:5:1
+       |
+     5 | "$..a..b" = { count = 1 }
+       | ^^^^^^^^^
 
     error: this is not a JSON path: it cannot be read from character 4 on
-       --> checks.toml:12:1
-        |
-     12 | "$.a[" = 1
-        | ^^^^^^
-
-    error: `count` in `user` in `json` in `expect` in check "x" stands beside names that are not matchers
-       --> checks.toml:13:10
-        |
-     13 | user = { count = 1, name = "x" }
-        |          ^^^^^
-        = help: if it is a member of the JSON, write its path: `json."$.user.count"`
-
-    error: `type` in `a` in `json` in `expect` in check "x" is not a type of JSON
-       --> checks.toml:14:10
-        |
-     14 | a.type = "user"
-        |          ^^^^^^
-        = help: the types are `string`, `number`, `integer`, `boolean`, `array`, `object`, `null`; for a member called `type` write its path: `json."$.type"`
-
-    error: `b` in `json` in `expect` in check "x" is empty and expects nothing
-       --> checks.toml:15:5
-        |
-     15 | b = {}
-        |     ^^
-        = help: write what is expected, or `{ type = "object" }` for any object
-
-    error: `matches` in `c` in `json` in `expect` in check "x" has a placeholder, and none is expanded in a regular expression
-       --> checks.toml:16:17
-        |
-     16 | c = { matches = "^{{ deploy.commit }}$" }
-        |                 ^^^^^^^^^^^^^^^^^^^^^^^
-        = help: compare with `is` or `contains`
-
-    error: `all` in `d` in `json` in `expect` in check "x" has no matcher
-       --> checks.toml:17:13
-        |
-     17 | d = { all = { id = 1 } }
-        |             ^^^^^^^^^^
-        = help: write matchers; for a member of each item write a path, `json."$.items[*].id"`, and for the whole object `is`
-
-    error: `count` in `e` in `json` in `expect` in check "x" is negative, and no size is
-       --> checks.toml:18:15
-        |
-     18 | e = { count = -1 }
-        |               ^^
+      --> checks.toml:6:1
+       |
+     6 | "$.a[" = 1
+       | ^^^^^^
 
     error: a `$` path starts at the top of the JSON
-       --> checks.toml:19:3
-        |
-     19 | f."$.g" = 1
-        |   ^^^^^
-        = help: write `json."$.g"`
+      --> checks.toml:7:3
+       |
+     7 | f."$.g" = 1
+       |   ^^^^^
+       = help: write `json."$.g"`
+    "#);
+}
+
+#[test]
+fn problems_of_json_matchers() {
+    let text = r#"
+get = "/"
+[expect.json]
+user = { count = 1, name = "x" }
+a.type = "user"
+b = {}
+c = { matches = "^{{ deploy.commit }}$" }
+d = { all = { id = 1 } }
+e = { count = -1 }
+"#;
+    insta::assert_snapshot!(problems(text), @r#"
+    error: `count` in `user` in `json` in `expect` in check "x" stands beside names that are not matchers
+      --> checks.toml:4:10
+       |
+     4 | user = { count = 1, name = "x" }
+       |          ^^^^^
+       = help: if it is a member of the JSON, write its path: `json."$.user.count"`
+
+    error: `type` in `a` in `json` in `expect` in check "x" is not a type of JSON
+      --> checks.toml:5:10
+       |
+     5 | a.type = "user"
+       |          ^^^^^^
+       = help: the types are `string`, `number`, `integer`, `boolean`, `array`, `object`, `null`; for a member called `type` write its path: `json."$.type"`
+
+    error: `b` in `json` in `expect` in check "x" is empty and expects nothing
+      --> checks.toml:6:5
+       |
+     6 | b = {}
+       |     ^^
+       = help: write what is expected, or `{ type = "object" }` for any object
+
+    error: `matches` in `c` in `json` in `expect` in check "x" has a placeholder, and none is expanded in a regular expression
+      --> checks.toml:7:17
+       |
+     7 | c = { matches = "^{{ deploy.commit }}$" }
+       |                 ^^^^^^^^^^^^^^^^^^^^^^^
+       = help: compare with `is` or `contains`
+
+    error: `all` in `d` in `json` in `expect` in check "x" has no matcher
+      --> checks.toml:8:13
+       |
+     8 | d = { all = { id = 1 } }
+       |             ^^^^^^^^^^
+       = help: write matchers; for a member of each item write a path, `json."$.items[*].id"`, and for the whole object `is`
+
+    error: `count` in `e` in `json` in `expect` in check "x" is negative, and no size is
+      --> checks.toml:9:15
+       |
+     9 | e = { count = -1 }
+       |               ^^
     "#);
 }
 
