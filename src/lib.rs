@@ -2,8 +2,13 @@
 //!
 //! How the parts fit together, and what each may know of the others, is in `ARCHITECTURE.md`.
 
+pub mod check;
 pub mod clock;
+pub mod document;
 pub mod domain;
+pub mod http;
 pub mod machine;
+pub mod outcome;
 pub mod runtime;
+pub mod step;
 pub mod store;

@@ -81,10 +81,7 @@ impl<'a> Turn<'a> {
 
     fn apply(&mut self, event: Event) {
         match event {
-            Event::Began => self.note(
-                EntryKind::Note,
-                format!("heard that {} is live", self.state.heard.deployment),
-            ),
+            Event::Began => self.began(),
             Event::Resumed => self.resume(),
             Event::Woke => {}
             Event::Identified { seq, answer } if self.state.identify_seq == Some(seq) => self.identified(answer),
@@ -151,6 +148,9 @@ impl<'a> Turn<'a> {
                     deployment.app
                 );
                 self.end(DISMISSED, reason);
+            }
+            Ok(deployment) if deployment.preview && self.plan.checks.is_empty() => {
+                self.end(DISMISSED, "a preview environment that no `when` names".to_owned());
             }
             Ok(deployment) if !deployment.current => self.not_current(*deployment),
             Ok(deployment) => {

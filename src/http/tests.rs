@@ -1,0 +1,356 @@
+//! The client against hostile servers, and the table of addresses.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use proptest::prelude::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use url::Url;
+
+use super::resolve::Lookup;
+use super::{Client, Network, Trust, vet};
+use crate::domain::Reason;
+use crate::step::Request;
+
+fn request(url: &str) -> Request {
+    Request {
+        method: ::http::Method::GET,
+        url: Url::parse(url).expect("a URL"),
+        headers: Vec::new(),
+        body: None,
+        timeout: Duration::from_millis(800),
+        follow_redirects: true,
+        body_bytes_max: 64 * 1024,
+        carries_credentials: false,
+    }
+}
+
+fn client() -> Client {
+    Client::new(Network::default()).expect("a client")
+}
+
+/// A server that answers each connection with `serve`; returns its address and how many connections came.
+async fn server<F, Fut>(serve: F) -> (SocketAddr, Arc<AtomicUsize>)
+where
+    F: Fn(TcpStream) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = std::io::Result<()>> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let came = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&came);
+    let serve = Arc::new(serve);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::SeqCst);
+            tokio::spawn(serve(stream));
+        }
+    });
+    (address, came)
+}
+
+/// Reads a request's head, then writes `answer` and closes.
+async fn say(mut stream: TcpStream, answer: String) -> std::io::Result<()> {
+    let mut head = [0; 2_048];
+    let _ = stream.read(&mut head).await?;
+    stream.write_all(answer.as_bytes()).await?;
+    stream.shutdown().await
+}
+
+async fn reason_of(answer: &'static str) -> Reason {
+    let (address, _) = server(move |stream| say(stream, answer.to_owned())).await;
+    let sent = client()
+        .send(&request(&format!("http://{address}/")), Trust::Configured)
+        .await;
+    sent.expect_err("no whole answer").reason
+}
+
+#[tokio::test]
+async fn an_answer_comes_whole() {
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let (address, _) = server(move |stream| say(stream, answer.to_owned())).await;
+    let response = client()
+        .send(&request(&format!("http://{address}/")), Trust::Configured)
+        .await
+        .expect("an answer");
+    assert_eq!(
+        (response.status, response.body.as_slice(), response.address),
+        (200, b"ok".as_slice(), Some(address.ip()))
+    );
+}
+
+#[tokio::test]
+async fn hostile_answers_have_their_reasons() {
+    assert_eq!(reason_of("").await, Reason::Reset);
+    assert_eq!(
+        reason_of("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort").await,
+        Reason::Reset
+    );
+    assert_eq!(reason_of("NOT HTTP AT ALL\r\n\r\n").await, Reason::Protocol);
+    assert_eq!(
+        reason_of("HTTP/1.1 200 OK\r\ncontent-length: 70000\r\n\r\n").await,
+        Reason::TooLarge
+    );
+}
+
+#[tokio::test]
+async fn an_endless_body_is_cut_at_its_limit() {
+    let (address, _) = server(|mut stream| async move {
+        let _ = stream.read(&mut [0; 2_048]).await?;
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+            .await?;
+        loop {
+            stream
+                .write_all(format!("1000\r\n{}\r\n", "x".repeat(0x1000)).as_bytes())
+                .await?;
+        }
+    })
+    .await;
+    let sent = client()
+        .send(&request(&format!("http://{address}/")), Trust::Configured)
+        .await;
+    assert_eq!(sent.expect_err("too large").reason, Reason::TooLarge);
+}
+
+#[tokio::test]
+async fn slow_answers_end_with_the_time() {
+    let (address, _) = server(|mut stream| async move {
+        let _ = stream.read(&mut [0; 2_048]).await?;
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
+            .await?;
+        loop {
+            stream.write_all(b"x").await?;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    })
+    .await;
+    let sent = client()
+        .send(&request(&format!("http://{address}/")), Trust::Configured)
+        .await;
+    assert_eq!(sent.expect_err("too slow").reason, Reason::Timeout);
+}
+
+#[tokio::test]
+async fn nobody_listens() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
+    let sent = client()
+        .send(&request(&format!("http://{address}/")), Trust::Configured)
+        .await;
+    assert_eq!(sent.expect_err("nobody listens").reason, Reason::Refused);
+}
+
+#[tokio::test]
+async fn no_tls_where_none_is_spoken() {
+    let (address, _) = server(|stream| say(stream, "HTTP/1.1 400 Bad Request\r\n\r\n".to_owned())).await;
+    let sent = client()
+        .send(&request(&format!("https://{address}/")), Trust::Configured)
+        .await;
+    assert_eq!(sent.expect_err("no TLS").reason, Reason::Tls);
+}
+
+#[tokio::test]
+async fn redirects_stay_inside_the_origin() {
+    let (other, visited) =
+        server(|stream| say(stream, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_owned())).await;
+    let answer = format!("HTTP/1.1 302 Found\r\nlocation: http://{other}/\r\ncontent-length: 0\r\n\r\n");
+    let (address, _) = server(move |stream| say(stream, answer.clone())).await;
+    let response = client()
+        .send(&request(&format!("http://{address}/")), Trust::Configured)
+        .await
+        .expect("the redirect");
+    assert_eq!((response.status, visited.load(Ordering::SeqCst)), (302, 0));
+
+    let looping = "HTTP/1.1 302 Found\r\nlocation: /again\r\ncontent-length: 0\r\n\r\n";
+    let (address, came) = server(move |stream| say(stream, looping.to_owned())).await;
+    let sent = client()
+        .send(&request(&format!("http://{address}/")), Trust::Configured)
+        .await;
+    assert_eq!(
+        (sent.expect_err("a loop").reason, came.load(Ordering::SeqCst)),
+        (Reason::Redirect, 11)
+    );
+}
+
+#[tokio::test]
+async fn what_others_named_must_be_public_or_allowed() {
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+    let (address, came) = server(move |stream| say(stream, answer.to_owned())).await;
+    let ask = request(&format!("http://{address}/"));
+    let refused = client().send(&ask, Trust::Named).await.expect_err("loopback");
+    assert_eq!((refused.reason, came.load(Ordering::SeqCst)), (Reason::Forbidden, 0));
+    let by_name = request(&format!("http://localhost:{}/", address.port()));
+    assert_eq!(
+        client()
+            .send(&by_name, Trust::Named)
+            .await
+            .expect_err("loopback")
+            .reason,
+        Reason::Forbidden
+    );
+    let allowing = Client::new(Network {
+        allow: vec!["127.0.0.0/8".parse().expect("a range")],
+    })
+    .expect("a client");
+    assert!(allowing.send(&ask, Trust::Named).await.is_ok());
+}
+
+/// Answers a public address first and loopback ever after, as a rebinding name server does.
+struct Rebinding(AtomicUsize);
+
+impl Lookup for Rebinding {
+    fn lookup(&self, _: String) -> BoxFuture<'static, std::io::Result<Vec<IpAddr>>> {
+        let first = self.0.fetch_add(1, Ordering::SeqCst) == 0;
+        // 192.0.2.0/24 is for documentation: never routed, so dialling it ends in nothing.
+        let ip = if first {
+            IpAddr::from([192, 0, 2, 1])
+        } else {
+            IpAddr::from([127, 0, 0, 1])
+        };
+        Box::pin(async move { Ok(vec![ip]) })
+    }
+}
+
+#[tokio::test]
+async fn what_was_vetted_is_what_is_dialled() {
+    let (address, came) = server(|stream| say(stream, String::new())).await;
+    let lookup = Arc::new(Rebinding(AtomicUsize::new(0)));
+    let network = Network {
+        allow: vec!["192.0.2.0/24".parse().expect("a range")],
+    };
+    let client = Client::with_lookup(network, Arc::clone(&lookup) as Arc<dyn Lookup>).expect("a client");
+    let sent = client
+        .send(
+            &request(&format!("http://rebinding.example:{}/", address.port())),
+            Trust::Named,
+        )
+        .await;
+    assert!(sent.is_err());
+    assert_eq!(
+        (lookup.0.load(Ordering::SeqCst), came.load(Ordering::SeqCst)),
+        (1, 0),
+        "asked once, loopback not dialled"
+    );
+    let again = client
+        .send(
+            &request(&format!("http://rebinding.example:{}/", address.port())),
+            Trust::Named,
+        )
+        .await;
+    assert_eq!(again.expect_err("loopback now").reason, Reason::Forbidden);
+}
+
+/// A name with one forbidden address among good ones is refused as a whole.
+struct Mixed;
+
+impl Lookup for Mixed {
+    fn lookup(&self, _: String) -> BoxFuture<'static, std::io::Result<Vec<IpAddr>>> {
+        Box::pin(async {
+            Ok(vec![
+                IpAddr::from([93, 184, 216, 34]),
+                IpAddr::from([169, 254, 169, 254]),
+            ])
+        })
+    }
+}
+
+#[tokio::test]
+async fn one_forbidden_address_forbids_the_name() {
+    let client = Client::with_lookup(Network::default(), Arc::new(Mixed)).expect("a client");
+    for trust in [Trust::Named, Trust::Configured] {
+        let sent = client.send(&request("http://mixed.example/"), trust).await;
+        assert_eq!(sent.expect_err("forbidden").reason, Reason::Forbidden);
+    }
+}
+
+/// Each way to write a forbidden address, as it stands in a URL.
+#[test]
+fn every_way_to_write_a_forbidden_address() {
+    let loopback = [
+        "127.1",
+        "0x7f000001",
+        "2130706433",
+        "017700000001",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[64:ff9b::7f00:1]",
+        "[2002:7f00:1::]",
+    ];
+    let never = [
+        "169.254.169.254",
+        "169.254.170.2",
+        "100.100.100.200",
+        "[fd00:ec2::254]",
+        "0.0.0.0",
+        "0",
+        "[::]",
+        "[fe80::1]",
+        "224.0.0.1",
+        "255.255.255.255",
+        "[::ffff:169.254.169.254]",
+        "[64:ff9b::a9fe:a9fe]",
+        "[2002:a9fe:a9fe::]",
+        "[ff02::1]",
+    ];
+    let private = [
+        "10.0.0.1",
+        "172.16.0.1",
+        "192.168.1.1",
+        "100.64.0.1",
+        "198.18.0.1",
+        "[fc00::1]",
+        "[2001:db8::1]",
+    ];
+    let ip = |text: &str| match Url::parse(&format!("http://{text}/")).expect("a URL").host() {
+        Some(url::Host::Ipv4(ip)) => IpAddr::V4(ip),
+        Some(url::Host::Ipv6(ip)) => IpAddr::V6(ip),
+        other => panic!("{text} is {other:?}"),
+    };
+    for text in loopback.iter().chain(&private) {
+        assert!(vet(ip(text), Trust::Named, &[]).is_err(), "{text} named by others");
+        assert!(
+            vet(ip(text), Trust::Configured, &[]).is_ok(),
+            "{text} written by the operator"
+        );
+    }
+    for text in never {
+        assert!(
+            vet(
+                ip(text),
+                Trust::Named,
+                &["0.0.0.0/0".parse().expect("all"), "::/0".parse().expect("all")]
+            )
+            .is_err(),
+            "{text}"
+        );
+        assert!(
+            vet(ip(text), Trust::Configured, &[]).is_err(),
+            "{text} even for the operator"
+        );
+    }
+    for text in ["93.184.216.34", "[2606:2800:220:1:248:1893:25c8:1946]", "1.1.1.1"] {
+        assert!(vet(ip(text), Trust::Named, &[]).is_ok(), "{text}");
+    }
+}
+
+proptest! {
+    /// However an IPv6 address carries an IPv4 one, the answer is that of the IPv4 one.
+    #[test]
+    fn carried_addresses_are_judged_by_what_they_carry(bits in any::<u32>(), named in any::<bool>()) {
+        let v4 = Ipv4Addr::from(bits);
+        let trust = if named { Trust::Named } else { Trust::Configured };
+        let [a, b, c, d] = v4.octets();
+        let (high, low) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+        let plain = vet(IpAddr::V4(v4), trust, &[]);
+        prop_assert_eq!(vet(IpAddr::V6(v4.to_ipv6_mapped()), trust, &[]), plain);
+        prop_assert_eq!(vet(IpAddr::from([0x64, 0xff9b, 0, 0, 0, 0, high, low]), trust, &[]), plain);
+        prop_assert_eq!(vet(IpAddr::from([0x2002, high, low, 0, 0, 0, 0, 1]), trust, &[]), plain);
+    }
+}

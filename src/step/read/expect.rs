@@ -1,0 +1,284 @@
+//! Reading `expect` and `warn`.
+
+use std::time::Duration;
+
+use http::HeaderName;
+
+use super::matcher::{Kind, is_matcher, literal, matchers, rule};
+use super::{all, path, send};
+use crate::document::{Key, Node, Place, Problems, Table, Value};
+use crate::step::{Expect, Path, Rule, StatusSet};
+
+/// Words from other tools, and what is not available yet.
+const ALIASES: &[(&str, &str)] = &[
+    ("code", "status"),
+    ("status_code", "status"),
+    ("header", "headers"),
+    ("max_time", "time"),
+    ("latency", "time"),
+    ("duration", "time"),
+    ("response_time", "time"),
+    ("text", "body"),
+    ("content", "body"),
+    ("contains", "it belongs to the body: write `body.contains`"),
+    ("lacks", "it belongs to the body: write `body.lacks`"),
+    ("matches", "it belongs to the body: write `body.matches`"),
+    ("cookies", "cookies cannot be expected yet; write `headers.set-cookie`"),
+    (
+        "schema",
+        "a JSON schema cannot be expected yet; write `json` with types",
+    ),
+    ("html", "HTML cannot be expected by selector yet; write `body.contains`"),
+    ("tls", "certificates cannot be expected yet"),
+    ("assets", "assets cannot be expected yet; write a check for each"),
+];
+
+/// One expectation for a JSON value.
+type JsonRule = (Path, Rule);
+
+/// Reads the table under `key`; an empty expectation if there is none.
+pub(super) fn read(table: &mut Table<'_>, key: &str, problems: &mut Problems) -> Option<Expect> {
+    let Some(node) = table.take(key) else {
+        return Some(Expect::default());
+    };
+    let mut table = node.table(problems)?;
+    let status = optional(table.take("status"), |node| status(node, problems));
+    let headers = optional(table.take("headers"), |node| headers(node, problems));
+    let json = optional(table.take("json"), |node| json(node, problems));
+    let body = optional(table.take("body"), |node| rule(node, Kind::Text, problems));
+    let time = optional(table.take("time"), |node| time(node, problems));
+    table.finish(problems, ALIASES);
+    Some(Expect {
+        status: status?,
+        headers: headers?.unwrap_or_default(),
+        json: json?.unwrap_or_default(),
+        body: body?,
+        time: time?,
+    })
+}
+
+/// `Some(None)` for what is not there, `None` for what is wrong.
+fn optional<'a, T>(node: Option<Node<'a>>, read: impl FnOnce(&Node<'a>) -> Option<T>) -> Option<Option<T>> {
+    match node {
+        Some(node) => read(&node).map(Some),
+        None => Some(None),
+    }
+}
+
+fn status(node: &Node<'_>, problems: &mut Problems) -> Option<StatusSet> {
+    let ranges = match node.value() {
+        Value::Array(items) => all(items.iter().map(|item| status_range(item, problems)))?,
+        _ => vec![status_range(node, problems)?],
+    };
+    let set = StatusSet::of(ranges);
+    if set.is_none() {
+        problems.push(node.place(), format!("{} has no status in it", node.label()));
+    }
+    set
+}
+
+/// `200`, `"200"`, `"2xx"` or `"200-204"`.
+fn status_range(node: &Node<'_>, problems: &mut Problems) -> Option<(u16, u16)> {
+    let range = match node.value() {
+        Value::Integer(status) => u16::try_from(status).ok().map(|status| (status, status)),
+        Value::String(text) => range_of_text(text),
+        _ => None,
+    };
+    let range = range.filter(|range| StatusSet::of(vec![*range]).is_some());
+    if range.is_none() {
+        let message = format!("{} is not a status", node.label());
+        problems.push_help(
+            node.place(),
+            message,
+            "write `200`, `\"2xx\"`, `\"200-204\"` or a list of those",
+        );
+    }
+    range
+}
+
+fn range_of_text(text: &str) -> Option<(u16, u16)> {
+    let number = |digits: &str| {
+        digits
+            .bytes()
+            .all(|b| b.is_ascii_digit())
+            .then(|| digits.parse().ok())
+            .flatten()
+    };
+    if let Some(class) = text.strip_suffix("xx") {
+        let first: u16 = number(class).filter(|class| *class < 10)? * 100;
+        return Some((first, first + 99));
+    }
+    match text.split_once('-') {
+        Some((first, last)) => Some((number(first)?, number(last)?)),
+        None => number(text).map(|status| (status, status)),
+    }
+}
+
+fn headers(node: &Node<'_>, problems: &mut Problems) -> Option<Vec<(HeaderName, Rule)>> {
+    let entries = node.table(problems)?.take_all();
+    all(entries.into_iter().map(|(key, node)| {
+        let name = send::header_name(key.name, key.place, problems);
+        let rule = rule(&node, Kind::Text, problems);
+        Some((name?, rule?))
+    }))
+}
+
+fn time(node: &Node<'_>, problems: &mut Problems) -> Option<Duration> {
+    let time = node.duration(problems)?;
+    if time.is_zero() {
+        problems.push(node.place(), format!("{} must be longer than 0", node.label()));
+        return None;
+    }
+    Some(time)
+}
+
+/// `expect.json`: keys that start with `$` are paths, the others mirror the JSON or are matchers for the whole of it.
+fn json(node: &Node<'_>, problems: &mut Problems) -> Option<Vec<JsonRule>> {
+    let root = path("$", node, problems)?;
+    let mut mirror = Mirror {
+        rules: Vec::new(),
+        complete: true,
+        problems,
+    };
+    let Value::Table(table) = node.value() else {
+        let rule = literal(node, mirror.problems);
+        mirror.push(&root, &[], rule, node);
+        return mirror.rules();
+    };
+    let (paths, members): (Vec<_>, Vec<_>) = table
+        .entries()
+        .into_iter()
+        .partition(|(key, _)| key.name.starts_with('$'));
+    if paths.is_empty() && members.is_empty() {
+        mirror.says_nothing(node);
+    }
+    for (key, value) in paths {
+        mirror.path(&key, &value);
+    }
+    if !members.is_empty() {
+        mirror.members(&root, node, members, &mut Vec::new());
+    }
+    mirror.rules()
+}
+
+/// Collects the rules of tables that look like the JSON they expect.
+struct Mirror<'p> {
+    rules: Vec<JsonRule>,
+    complete: bool,
+    problems: &'p mut Problems,
+}
+
+impl Mirror<'_> {
+    fn rules(self) -> Option<Vec<JsonRule>> {
+        self.complete.then_some(self.rules)
+    }
+
+    /// What stands under a `$` path.
+    fn path(&mut self, key: &Key<'_>, node: &Node<'_>) {
+        let path = match Path::parse(key.name) {
+            Ok(path) => path,
+            Err(error) => return self.problem(key.place.clone(), error.to_string(), None),
+        };
+        match node.value() {
+            Value::Table(table) if path.is_singular() => self.table(&path, node, table.entries(), &mut Vec::new()),
+            _ => {
+                let kind = if path.is_singular() { Kind::Json } else { Kind::Plural };
+                let rule = rule(node, kind, self.problems);
+                self.push(&path, &[], rule, node);
+            }
+        }
+    }
+
+    /// A table that is either matchers for the value at `names` below `base`, or the members of it.
+    fn members<'a>(
+        &mut self,
+        base: &Path,
+        node: &Node<'a>,
+        entries: Vec<(Key<'a>, Node<'a>)>,
+        names: &mut Vec<&'a str>,
+    ) {
+        let words = entries.iter().filter(|(key, _)| is_matcher(key.name)).count();
+        if words == entries.len() {
+            return self.matchers(base, node, names);
+        }
+        for (key, member) in entries {
+            if words > 0 && is_matcher(key.name) {
+                let message = format!(
+                    "`{}` in {} stands beside names that are not matchers",
+                    key.name,
+                    node.label()
+                );
+                let path = names.iter().chain(&[key.name]).copied().collect::<Vec<_>>().join(".");
+                let help = format!(
+                    "if it is a member of the JSON, write its path: `json.\"{}.{path}\"`",
+                    base.as_str()
+                );
+                self.problem(key.place, message, Some(help));
+                continue;
+            }
+            if key.name.starts_with('$') {
+                let help = format!("write `json.\"{}\"`", key.name);
+                self.problem(
+                    key.place,
+                    "a `$` path starts at the top of the JSON".to_owned(),
+                    Some(help),
+                );
+                continue;
+            }
+            names.push(key.name);
+            match member.value() {
+                Value::Table(table) => self.table(base, &member, table.entries(), names),
+                _ => {
+                    let rule = literal(&member, self.problems);
+                    self.push(base, names, rule, &member);
+                }
+            }
+            names.pop();
+        }
+    }
+
+    fn table<'a>(&mut self, base: &Path, node: &Node<'a>, entries: Vec<(Key<'a>, Node<'a>)>, names: &mut Vec<&'a str>) {
+        if entries.is_empty() {
+            self.says_nothing(node);
+        } else {
+            self.members(base, node, entries, names);
+        }
+    }
+
+    fn matchers(&mut self, base: &Path, node: &Node<'_>, names: &[&str]) {
+        let Some(mut table) = node.as_table() else {
+            return;
+        };
+        // At the top `$` paths may stand beside them.
+        for key in table.keys().iter().filter(|key| key.name.starts_with('$')) {
+            table.take(key.name);
+        }
+        let rule = matchers(table, Kind::Json, self.problems);
+        self.push(base, names, rule, node);
+    }
+
+    fn push(&mut self, base: &Path, names: &[&str], rule: Option<Rule>, node: &Node<'_>) {
+        match (base.member(names), rule) {
+            (Ok(path), Some(rule)) => self.rules.push((path, rule)),
+            (Err(error), _) => self.problem(node.place(), error.to_string(), None),
+            (Ok(_), None) => self.complete = false,
+        }
+    }
+
+    fn says_nothing(&mut self, node: &Node<'_>) {
+        let help = "write what is expected, or `{ type = \"object\" }` for any object";
+        self.problem(
+            node.place(),
+            format!("{} is empty and expects nothing", node.label()),
+            Some(help.to_owned()),
+        );
+    }
+
+    fn problem(&mut self, place: Place<'_>, message: String, help: Option<String>) {
+        self.complete = false;
+        match help {
+            Some(help) => self.problems.push_help(place, message, help),
+            None => self.problems.push(place, message),
+        }
+    }
+}
