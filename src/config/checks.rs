@@ -45,23 +45,53 @@ const ALIASES: &[(&str, &str)] = &[
     ("env", "when.env"),
     ("environment", "when.env"),
     ("depends_on", "needs"),
-    ("body", "what is sent is `json` or `text`; what is expected is `expect.body`"),
-    ("retry", "the budget of all checks is `[retry]`; a check that polls is not available yet"),
+    (
+        "body",
+        "what is sent is `json` or `text`; what is expected is `expect.body`",
+    ),
+    (
+        "retry",
+        "the budget of all checks is `[retry]`; a check that polls is not available yet",
+    ),
     ("retries", "the budget of all checks is `[retry]`"),
     ("interval", "the pace of all checks is `every` in `[retry]`"),
     ("every", "the pace of all checks is `every` in `[retry]`"),
-    ("failure_threshold", "the budget of all checks is `failures` in `[retry]`"),
-    ("critical", "write `severity = \"critical\"`, \"degraded\" or \"dependency\""),
-    ("required", "write `severity = \"degraded\"` for a check that must not roll back"),
-    ("step", "several steps in one check are not available yet: write one check for each and capture between them"),
-    ("steps", "several steps in one check are not available yet: write one check for each and capture between them"),
+    (
+        "failure_threshold",
+        "the budget of all checks is `failures` in `[retry]`",
+    ),
+    (
+        "critical",
+        "write `severity = \"critical\"`, \"degraded\" or \"dependency\"",
+    ),
+    (
+        "required",
+        "write `severity = \"degraded\"` for a check that must not roll back",
+    ),
+    (
+        "step",
+        "several steps in one check are not available yet: write one check for each and capture between them",
+    ),
+    (
+        "steps",
+        "several steps in one check are not available yet: write one check for each and capture between them",
+    ),
     ("finally", "cleaning up after a check is not available yet"),
-    ("session", "sharing cookies is not available yet: capture a token and send it as `bearer`"),
+    (
+        "session",
+        "sharing cookies is not available yet: capture a token and send it as `bearer`",
+    ),
     ("cookies", "cookies are not available yet; write `headers.cookie`"),
-    ("basic", "basic authentication is not available yet; write `headers.authorization`"),
+    (
+        "basic",
+        "basic authentication is not available yet; write `headers.authorization`",
+    ),
     ("query", "write the query into the address: `get = \"/search?q=boots\"`"),
     ("form", "form bodies are not available yet; send `json` or `text`"),
-    ("samples", "samples are not available yet: each probe is held to `expect.time`"),
+    (
+        "samples",
+        "samples are not available yet: each probe is held to `expect.time`",
+    ),
     ("title", "a check has no title: its name is what people see"),
     ("name", "a check's name is in its header: `[check.NAME]`"),
 ];
@@ -89,7 +119,8 @@ impl Reader<'_> {
         if let Some(defaults) = &defaults {
             for key in REQUEST_KEYS.iter().filter(|key| defaults.has_own(key)) {
                 let message = format!("`{key}` cannot have a default");
-                self.problems.push_help(defaults.key_place(key), message, "each check names its own address");
+                self.problems
+                    .push_help(defaults.key_place(key), message, "each check names its own address");
             }
         }
         let Some(mut table) = root.table("check", &mut self.problems) else {
@@ -139,7 +170,10 @@ impl Reader<'_> {
             return;
         };
         if items.is_empty() || items.len() > TARGETS_MAX {
-            let message = format!("`{method}` in {} must have from 1 to {TARGETS_MAX} addresses", own.label());
+            let message = format!(
+                "`{method}` in {} must have from 1 to {TARGETS_MAX} addresses",
+                own.label()
+            );
             self.problems.push(own.key_place(method), message);
             return;
         }
@@ -149,7 +183,8 @@ impl Reader<'_> {
                 continue;
             };
             if seen.contains(&target) {
-                self.problems.push(item.place(), format!("`{target}` is twice in {}", own.label()));
+                self.problems
+                    .push(item.place(), format!("`{target}` is twice in {}", own.label()));
                 continue;
             }
             seen.push(target);
@@ -215,7 +250,9 @@ fn listed_targets<'a>(table: &Table<'a>) -> Option<(&'static str, Vec<Node<'a>>)
 fn is_foreign(target: &Node<'_>, file_base: Option<&Url>) -> bool {
     let Some(url) = target.as_str().and_then(|text| Url::parse(text).ok()) else {
         // A path; or whole but with placeholders in its host, and then nobody knows whose it is.
-        return target.as_str().is_some_and(|text| text.contains("://") && !text.starts_with('/'));
+        return target
+            .as_str()
+            .is_some_and(|text| text.contains("://") && !text.starts_with('/'));
     };
     file_base.is_none_or(|base| base.origin() != url.origin())
 }

@@ -43,7 +43,10 @@ impl Config {
         let mut explained = Vec::new();
         let (header, _) = name.as_str().split_once('[').unwrap_or((name.as_str(), ""));
         let own = root.child("check")?.child(header)?;
-        let inherit = own.peek("inherit").and_then(|node| node.bool(&mut problems)).unwrap_or(true);
+        let inherit = own
+            .peek("inherit")
+            .and_then(|node| node.bool(&mut problems))
+            .unwrap_or(true);
         let defaults = root.table("defaults", &mut problems).filter(|_| inherit);
         let table = match &defaults {
             Some(defaults) => own.over(defaults, &[]),

@@ -17,11 +17,23 @@ const FORMATS: [(&str, Format); 3] = [
 ];
 
 /// Formats that people will look for.
-const FORMATS_LATER: [&str; 7] = ["teams", "pagerduty", "opsgenie", "telegram", "email", "ntfy", "cdevents"];
+const FORMATS_LATER: [&str; 7] = [
+    "teams",
+    "pagerduty",
+    "opsgenie",
+    "telegram",
+    "email",
+    "ntfy",
+    "cdevents",
+];
 
 /// Events that are not sent yet; asking for them is no mistake.
-const EVENTS_LATER: [&str; 4] =
-    ["approval.requested", "delivery.missed", "protection.lost", "protection.restored"];
+const EVENTS_LATER: [&str; 4] = [
+    "approval.requested",
+    "delivery.missed",
+    "protection.lost",
+    "protection.restored",
+];
 
 impl Reader<'_> {
     /// Reads `[outcome.X]`, all of them.
@@ -56,10 +68,14 @@ impl Reader<'_> {
             let step = read_step(&mut entry, &mut self.problems);
             let request = request_target(&entry);
             if let Some(node) = request
-                && !node.as_str().is_some_and(|text| text.starts_with("https://") || text.starts_with("http://"))
+                && !node
+                    .as_str()
+                    .is_some_and(|text| text.starts_with("https://") || text.starts_with("http://"))
             {
-                let help = "a control is not part of the app: write a whole address, `get = \"https://status.example.com/\"`";
-                self.problems.push_help(node.place(), format!("{} is not a whole address", node.label()), help);
+                let help =
+                    "a control is not part of the app: write a whole address, `get = \"https://status.example.com/\"`";
+                self.problems
+                    .push_help(node.place(), format!("{} is not a whole address", node.label()), help);
             }
             entry.finish(&mut self.problems, &[("url", "get"), ("status", "expect.status")]);
             let name = key.name.to_owned();
@@ -77,19 +93,39 @@ impl Reader<'_> {
         let when = self.endpoint_when(&mut table);
         if let (Some((Format::Plain, _)), false) = (&address, table.has("secret")) {
             let help = "add `secret = \"{{ secret.NAME }}\"`, so that the receiver can tell our messages from others";
-            self.problems.warn(table.place(), format!("messages of {} are not signed", table.label()), help);
+            self.problems.warn(
+                table.place(),
+                format!("messages of {} are not signed", table.label()),
+                help,
+            );
         }
-        table.finish(&mut self.problems, &[("event", "events"), ("filter", "when"), ("app", "when.app"), ("env", "when.env")]);
+        table.finish(
+            &mut self.problems,
+            &[
+                ("event", "events"),
+                ("filter", "when"),
+                ("app", "when.app"),
+                ("env", "when.env"),
+            ],
+        );
         let (format, url) = address?;
         let name = EndpointName::new(name);
-        Some(Endpoint { name, format, url, secret, events, when })
+        Some(Endpoint {
+            name,
+            format,
+            url,
+            secret,
+            events,
+            when,
+        })
     }
 
     fn endpoint_address(&mut self, table: &mut Table<'_>) -> Option<(Format, Address)> {
         for key in FORMATS_LATER {
             if table.take(key).is_some() {
                 let message = format!("`{key}` is not available yet as a receiver of outcomes");
-                self.problems.push_help(table.key_place(key), message, "use `url`, `slack` or `discord`");
+                self.problems
+                    .push_help(table.key_place(key), message, "use `url`, `slack` or `discord`");
                 return None;
             }
         }
@@ -104,7 +140,9 @@ impl Reader<'_> {
                     let message = format!("{} has more than one address", table.label());
                     self.problems.push_help(table.key_place(key), message, help);
                 }
-                None => self.problems.push_missing(table.place(), format!("{} has no address", table.label()), help),
+                None => self
+                    .problems
+                    .push_missing(table.place(), format!("{} has no address", table.label()), help),
             }
             return None;
         };
@@ -119,7 +157,11 @@ impl Reader<'_> {
         match Address::parse(&text) {
             Ok(address) => Some((*format, address)),
             Err(error) => {
-                self.problems.push_hidden(node.place(), error.to_string(), "check the address, or the secret it comes from");
+                self.problems.push_hidden(
+                    node.place(),
+                    error.to_string(),
+                    "check the address, or the secret it comes from",
+                );
                 None
             }
         }
@@ -134,18 +176,24 @@ impl Reader<'_> {
                 events.push(text.to_owned());
             } else if EVENTS_LATER.iter().any(|word| glob.matches(word)) {
                 let message = format!("`{text}` is not sent yet");
-                self.problems.warn(item.place(), message, "it may stay: it will be, in a later version");
+                self.problems
+                    .warn(item.place(), message, "it may stay: it will be, in a later version");
                 events.push(text.to_owned());
             } else {
                 let help = closest(text, words()).map_or_else(
                     || format!("events are {}", words().collect::<Vec<_>>().join(", ")),
                     |word| format!("did you mean `{word}`?"),
                 );
-                self.problems.push_help(item.place(), format!("no event is called `{text}`"), help);
+                self.problems
+                    .push_help(item.place(), format!("no event is called `{text}`"), help);
             }
         }
         if events.is_empty() && node.as_array().is_some_and(|items| items.is_empty()) {
-            self.problems.push_help(node.place(), format!("{} is empty", node.label()), "leave it out to mean all");
+            self.problems.push_help(
+                node.place(),
+                format!("{} is empty", node.label()),
+                "leave it out to mean all",
+            );
         }
         events
     }
