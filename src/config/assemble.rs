@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::checks::RawCheck;
@@ -191,18 +190,14 @@ impl Reader<'_> {
 
 fn scoped(raw: RawCheck<'_>, needs: Vec<CheckName>) -> ScopedCheck {
     let origin = Origin::of(raw.step.send.target.source());
-    let form = hex::encode(Sha256::digest(raw.step.form()));
+    let name = CheckName::new(raw.name);
+    let mut check = Check::new(name, raw.step, raw.severity, raw.repeat, raw.base);
+    // What `needs` and `repeat = false` add to what the step itself tells.
+    check.needs = needs;
+    check.repeat = raw.repeat;
     ScopedCheck {
         when: raw.when,
+        check: Arc::new(check),
         origin,
-        check: Arc::new(Check {
-            name: CheckName::new(raw.name),
-            step: raw.step,
-            severity: raw.severity,
-            repeat: raw.repeat,
-            needs,
-            base: raw.base,
-            form,
-        }),
     }
 }
