@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::checks::RawCheck;
@@ -15,6 +16,7 @@ use super::{Config, Control};
 use crate::check::Check;
 use crate::document::{Document, Table};
 use crate::domain::CheckName;
+use crate::step::Step;
 
 const TOP_ALIASES: &[(&str, &str)] = &[
     ("checks", "check"),
@@ -189,15 +191,27 @@ impl Reader<'_> {
 }
 
 fn scoped(raw: RawCheck<'_>, needs: Vec<CheckName>) -> ScopedCheck {
-    let origin = Origin::of(raw.step.send.target.source());
-    let name = CheckName::new(raw.name);
-    let mut check = Check::new(name, raw.step, raw.severity, raw.repeat, raw.base);
-    // What `needs` and `repeat = false` add to what the step itself tells.
-    check.needs = needs;
-    check.repeat = raw.repeat;
     ScopedCheck {
+        origin: Origin::of(raw.step.send.target.source()),
+        check: Arc::new(Check {
+            name: CheckName::new(raw.name),
+            form: form(&raw.step, raw.base.as_ref()),
+            step: raw.step,
+            severity: raw.severity,
+            repeat: raw.repeat,
+            needs,
+            base: raw.base,
+        }),
         when: raw.when,
-        check: Arc::new(check),
-        origin,
     }
+}
+
+/// SHA-256 in hex of what a check sends and expects: the same as long as it checks the same.
+fn form(step: &Step, base: Option<&Url>) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(step.form());
+    // The canonical text has no line feed of its own, so the two parts cannot run into each other.
+    hasher.update("\n");
+    hasher.update(base.map_or("", Url::as_str));
+    hex::encode(hasher.finalize())
 }

@@ -5,7 +5,6 @@ use url::Url;
 use super::read::Reader;
 use super::settings::{REQUEST_KEYS, request_target};
 use super::when::{When, read_when};
-use crate::check::RESERVED_NAMES;
 use crate::document::{Key, Node, Place, Table};
 use crate::domain::Severity;
 use crate::step::{Step, read_step};
@@ -14,6 +13,8 @@ use crate::step::{Step, read_step};
 const TARGETS_MAX: usize = 200;
 /// No more checks than this over all files.
 pub(super) const CHECKS_MAX: usize = 5000;
+/// First words of placeholders, which no check can be called.
+pub(super) const NAMESPACES: [&str; 5] = ["deploy", "env", "run", "secret", "vars"];
 const NAME_CHARS_MAX: usize = 64;
 /// Defaults that a check of another origin does not get: they may be credentials of this one.
 const CREDENTIAL_KEYS: &[&str] = &["bearer", "headers"];
@@ -159,7 +160,7 @@ impl Reader<'_> {
         file_base: Option<&Url>,
         checks: &mut Vec<RawCheck<'a>>,
     ) {
-        if RESERVED_NAMES.contains(&key.name) {
+        if NAMESPACES.contains(&key.name) {
             let message = format!("`{}` cannot be the name of a check", key.name);
             let help = format!("`{{{{ {}.… }}}}` already means something else", key.name);
             self.problems.push_help(key.place.clone(), message, help);

@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::checks::RawCheck;
+use super::checks::{NAMESPACES, RawCheck};
 use super::read::Reader;
 use super::scope::Scope;
 use super::values::DEPLOY_VALUES;
-use crate::check::RESERVED_NAMES;
 use crate::document::{Node, Place, Table, Value, closest};
 use crate::domain::CheckName;
 use crate::step::{Step, Template};
@@ -244,7 +243,7 @@ impl Reader<'_> {
             );
             return;
         }
-        let known = captures.by_check.keys().map(String::as_str).chain(RESERVED_NAMES);
+        let known = captures.by_check.keys().map(String::as_str).chain(NAMESPACES);
         let message = format!("there is no check \"{name}\"");
         match closest(name, known) {
             Some(word) => self

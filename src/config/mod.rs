@@ -20,6 +20,7 @@ mod secrets;
 mod server;
 mod settings;
 mod snapshot;
+mod stand_in;
 #[cfg(test)]
 mod tests;
 mod values;

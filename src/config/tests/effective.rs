@@ -26,7 +26,11 @@ fn an_empty_file_has_every_default() {
     assert_eq!(settings.rollback.max_per_hour, 2);
     assert_eq!(settings.rollback.cooldown, Duration::from_secs(600));
     assert_eq!(settings.rollback.act_within, Duration::from_secs(1800));
-    insta::assert_snapshot!(shown(&config.warnings), @"");
+    insta::assert_snapshot!(shown(&config.warnings), @r#"
+    warning: there are no checks
+      --> checks.toml:1:1
+       = help: add one: `[check.home]` with `get = "/"`; a run without checks is inconclusive
+    "#);
 }
 
 #[test]
@@ -96,7 +100,14 @@ fn previews_are_judged_only_where_they_are_named() {
     assert_eq!(names(&config, &preview("shop", "pr-7")), "fast pr");
     assert_eq!(names(&config, &preview("shop", "branch-x")), "fast");
     assert_eq!(names(&config, &preview("blog", "pr-7")), "home fast pr star");
-    insta::assert_snapshot!(shown(&config.warnings), @"");
+    insta::assert_snapshot!(shown(&config.warnings), @r#"
+    warning: `*` does not name preview environments
+       --> checks.toml:14:20
+        |
+     14 |         when.env = "*"
+        |                    ^^^
+        = help: leave it out; they are named by `preview = true` or by more of their name: `pr-*`
+    "#);
 }
 
 #[test]

@@ -65,7 +65,18 @@ fn what_is_no_freeze_is_refused_with_its_reason() {
         "06:00-Mon 07:00 UTC",
     ];
     let shown: Vec<String> = texts.iter().map(|text| format!("{text:?}: {}", why(text))).collect();
-    insta::assert_snapshot!(shown.join("\n"), @"");
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+    "": this is not a span of the week
+    "weekends": this is not a span of the week
+    "Sat 00:00-Mon 06:00": `06:00` is not a time zone
+    "Sat 00:00-Mon 06:00 Europe/Berln": `Europe/Berln` is not a time zone
+    "Sat 25:00-Mon 06:00 UTC": `Sat 25:00` is not a time
+    "Sat 0:00-Mon 06:00 UTC": `Sat 0:00` is not a time
+    "Sat +1:00-Mon 06:00 UTC": `Sat +1:00` is not a time
+    "Samstag 00:00-Mon 06:00 UTC": `Samstag 00:00` is not a time
+    "06:00-06:00 UTC": a freeze that ends where it starts is empty
+    "06:00-Mon 07:00 UTC": this is not a span of the week
+    "#);
 }
 
 proptest::proptest! {
