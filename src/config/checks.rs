@@ -5,7 +5,7 @@ use url::Url;
 use super::read::Reader;
 use super::settings::{REQUEST_KEYS, request_target};
 use super::when::{When, read_when};
-use crate::document::{Key, Node, Place, Table};
+use crate::document::{Key, Node, Place, Problems, Table};
 use crate::domain::Severity;
 use crate::step::{Step, read_step};
 
@@ -202,15 +202,7 @@ impl Reader<'_> {
         defaults: Option<&Table<'a>>,
         file_base: Option<&Url>,
     ) -> Option<RawCheck<'a>> {
-        let mut own = own;
-        let inherit = own.bool("inherit", &mut self.problems).unwrap_or(true);
-        let mut table = match defaults.filter(|_| inherit) {
-            Some(defaults) => {
-                let foreign = request_target(&own).is_some_and(|node| is_foreign(&node, file_base));
-                own.over(defaults, if foreign { CREDENTIAL_KEYS } else { &[] })
-            }
-            None => own,
-        };
+        let mut table = over_defaults(own, defaults, file_base, &mut self.problems);
         let severities = [
             ("critical", Severity::Critical),
             ("degraded", Severity::Degraded),
@@ -238,6 +230,22 @@ impl Reader<'_> {
             needs: needs.unwrap_or_default(),
         })
     }
+}
+
+/// A check's table laid over the defaults of its file, unless it says `inherit = false`. A check of another origin than
+/// the file's does not get what may be credentials.
+pub(super) fn over_defaults<'a>(
+    mut own: Table<'a>,
+    defaults: Option<&Table<'a>>,
+    file_base: Option<&Url>,
+    problems: &mut Problems,
+) -> Table<'a> {
+    let inherit = own.bool("inherit", problems).unwrap_or(true);
+    let Some(defaults) = defaults.filter(|_| inherit) else {
+        return own;
+    };
+    let foreign = request_target(&own).is_some_and(|node| is_foreign(&node, file_base));
+    own.over(defaults, if foreign { CREDENTIAL_KEYS } else { &[] })
 }
 
 /// The method and its addresses, if they are written as a list.

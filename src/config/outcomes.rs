@@ -1,5 +1,9 @@
 //! `[outcome.X]` and `[control.X]`: whom we tell, and what tells us that we are online.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use secrecy::{ExposeSecret, SecretString};
+
 use super::Control;
 use super::read::Reader;
 use super::settings::request_target;
@@ -87,7 +91,7 @@ impl Reader<'_> {
     fn endpoint(&mut self, name: &str, mut table: Table<'_>) -> Option<Endpoint> {
         let address = self.endpoint_address(&mut table);
         let secret = table.take("secret");
-        let secret = secret.and_then(|node| self.secrets.secret(&node, &mut self.problems));
+        let secret = secret.and_then(|node| self.signing_secret(&node));
         let events = table.take("events");
         let events = events.map_or_else(Vec::new, |node| self.events(&node));
         let when = self.endpoint_when(&mut table);
@@ -118,6 +122,20 @@ impl Reader<'_> {
             events,
             when,
         })
+    }
+
+    /// A secret to sign with; one that says `whsec_` must be what it says, or its receiver could not verify.
+    fn signing_secret(&mut self, node: &Node<'_>) -> Option<SecretString> {
+        let secret = self.secrets.secret(node, &mut self.problems)?;
+        let encoded = secret.expose_secret().strip_prefix("whsec_");
+        if encoded.is_some_and(|key| BASE64_STANDARD.decode(key).is_ok_and(|key| !key.is_empty())) || encoded.is_none()
+        {
+            return Some(secret);
+        }
+        let help = "generate one anew: `whsec_` and the base64 of 24 to 64 random bytes";
+        let message = format!("{} starts with `whsec_`, and no base64 follows", node.label());
+        self.problems.push_hidden(node.place(), message, help);
+        None
     }
 
     fn endpoint_address(&mut self, table: &mut Table<'_>) -> Option<(Format, Address)> {
@@ -151,7 +169,7 @@ impl Reader<'_> {
             Format::Plain => self.secrets.text(node, &mut self.problems)?,
             Format::Slack | Format::Discord => {
                 let secret = self.secrets.secret(node, &mut self.problems)?;
-                secrecy::ExposeSecret::expose_secret(&secret).to_owned()
+                secret.expose_secret().to_owned()
             }
         };
         match Address::parse(&text) {

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use super::{Given, deployment, preview, shown};
-use crate::config::{Config, FixedEnv, Limit};
+use crate::config::{Config, FixedEnv, Limit, SystemEnv, load};
+use crate::document::SOURCE_BYTES_MAX;
 use crate::domain::{Deployment, Mode, RunId};
 
 fn names(config: &Config, deployment: &Deployment) -> String {
@@ -267,4 +268,76 @@ fn a_thousand_checks_load() {
         let _ = writeln!(text, "[check.c{number}]\nget = \"/{number}\"\nexpect.status = 200\n");
     }
     assert_eq!(Given::main(&text).config().checks().count(), 1000);
+}
+
+#[test]
+fn defaults_that_may_be_credentials_stay_on_the_files_own_origin() {
+    let text = r#"
+        base = "https://shop.example.com"
+        [defaults]
+        timeout = "3s"
+        bearer = "{{ secret.TOKEN }}"
+        headers.x-key = "{{ secret.TOKEN }}"
+        [check.path]
+        get = "/"
+        [check.own]
+        get = "https://shop.example.com/own"
+        [check.other]
+        get = "https://other.example.com/"
+        [check.list]
+        get = ["/", "https://other.example.com/list"]
+        [check.asked]
+        get = "https://other.example.com/asked"
+        bearer = "{{ secret.TOKEN }}"
+        [check.bare]
+        inherit = false
+        get = "/"
+    "#;
+    let config = Given::main(text).var("TOKEN", "long-enough").config();
+    let sent: Vec<String> = config
+        .checks()
+        .map(|check| {
+            let send = &check.step.send;
+            format!(
+                "{} {} {} {:?}",
+                check.name,
+                send.bearer.is_some(),
+                send.headers.len(),
+                send.timeout
+            )
+        })
+        .collect();
+    insta::assert_snapshot!(sent.join("\n"), @r"
+    path true 1 3s
+    own true 1 3s
+    other false 0 3s
+    list[/] true 1 3s
+    list[https://other.example.com/list] false 0 3s
+    asked true 0 3s
+    bare false 0 10s
+    ");
+    let explained = config.explain(&"other".into()).unwrap();
+    assert!(explained.iter().all(|value| value.key != "bearer"));
+}
+
+#[test]
+fn files_of_this_machine_are_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    write(
+        "checks.toml",
+        "include = [\"*.more.toml\"]\n[check.home]\nget = \"/\"\n",
+    );
+    write("a.more.toml", "[check.a]\nget = \"/a\"\n");
+    write("b.more.toml", "[check.b]\nget = \"/b\"\n");
+    write("c.toml", "no TOML");
+    let config = load(&directory.path().join("checks.toml"), &SystemEnv).unwrap();
+    assert_eq!(names(&config, &deployment("shop", "production")), "home a b");
+    write("c.more.toml", &"#".repeat(SOURCE_BYTES_MAX + 1));
+    let problems = load(&directory.path().join("checks.toml"), &SystemEnv).unwrap_err();
+    assert!(
+        problems[0].message.contains("more than 4194304 bytes"),
+        "{}",
+        problems[0]
+    );
 }

@@ -377,6 +377,7 @@ slack = "https://hooks.slack.com/x"
 discord = "https://discord.com/api/webhooks/x"
 [outcome.none]
 when = { app = [] }
+secret = "whsec_?"
 [control.status]
 get = "/status"
 [control.other]
@@ -421,17 +422,21 @@ get = "https://status.example.com/{{ deploy.commit }}"
        |                ^^
        = help: leave it out to mean all
 
+    error: `secret` in [outcome.none] starts with `whsec_`, and no base64 follows
+      --> checks.toml:9:10
+       = help: generate one anew: `whsec_` and the base64 of 24 to 64 random bytes
+
     error: `get` in [control.status] is not a whole address
-       --> checks.toml:10:7
+       --> checks.toml:11:7
         |
-     10 | get = "/status"
+     11 | get = "/status"
         |       ^^^^^^^^^
         = help: a control is not part of the app: write a whole address, `get = "https://status.example.com/"`
 
     error: `deploy.commit` cannot stand in a control
-       --> checks.toml:12:35
+       --> checks.toml:13:35
         |
-     12 | get = "https://status.example.com/{{ deploy.commit }}"
+     13 | get = "https://status.example.com/{{ deploy.commit }}"
         |                                   ^^^^^^^^^^^^^^^^^^^
         = help: a control is not part of any deployment; `secret.X` and `vars.X` can stand here
     "#);

@@ -113,3 +113,17 @@ fn the_example_without_its_secrets_names_each_of_them() {
          = help: set the environment variable `SLACK_WEBHOOK_URL`, or name a file: `[secrets]` with `SLACK_WEBHOOK_URL = { file = "…" }`
     "#);
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_damage_to_the_example_makes_the_reader_panic(from in 0..EXAMPLE.len(), length in 0..200_usize, with in ".{0,3}") {
+        let mut text = EXAMPLE.to_owned();
+        let to = (from + length).min(text.len());
+        if text.is_char_boundary(from) && text.is_char_boundary(to) {
+            text.replace_range(from..to, &with);
+        }
+        if let Err(problems) = env().file("checks.toml", &text).load() {
+            proptest::prop_assert!(!problems.is_empty());
+        }
+    }
+}
