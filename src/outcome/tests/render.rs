@@ -13,12 +13,15 @@ fn dashboard() -> Url {
     Url::parse("https://backstop.example.com/").unwrap()
 }
 
-/// The rendered body, indented.
+/// The rendered body, with each object of a list on a line of its own.
 fn shown(outcome: &Outcome, format: Format) -> String {
     let rendered = render(outcome, format, Some(&dashboard()), &message_id());
     assert_eq!(rendered.content_type, "application/json");
-    let json: Value = serde_json::from_slice(&rendered.body).unwrap();
-    serde_json::to_string_pretty(&json).unwrap()
+    let _valid: Value = serde_json::from_slice(&rendered.body).unwrap();
+    String::from_utf8(rendered.body)
+        .unwrap()
+        .replace("[{", "[\n{")
+        .replace("},{", "},\n{")
 }
 
 #[test]
@@ -72,305 +75,69 @@ fn plain_leaves_out_what_is_not_known() {
 #[test]
 fn slack_rolled_back() {
     assert_snapshot!(shown(&rolled_back(), Format::Slack), @r##"
-    {
-      "attachments": [
-        {
-          "blocks": [
-            {
-              "text": {
-                "text": "'orders' spent its budget in 41 s after warm-up: GET /api/orders answered 500 in 11 of 13 probes",
-                "type": "mrkdwn",
-                "verbatim": true
-              },
-              "type": "section"
-            },
-            {
-              "text": {
-                "text": "• orders: unhealthy, 11 of 13 probes failed: 500, expected 2xx",
-                "type": "mrkdwn",
-                "verbatim": true
-              },
-              "type": "section"
-            },
-            {
-              "fields": [
-                {
-                  "text": "*Deployment*\ndep_a1b2c3d4 on temps",
-                  "type": "mrkdwn",
-                  "verbatim": true
-                },
-                {
-                  "text": "*Commit*\nf4c8e2a “Speed up orders” by Ada on main",
-                  "type": "mrkdwn",
-                  "verbatim": true
-                },
-                {
-                  "text": "*Verdict*\nunhealthy",
-                  "type": "mrkdwn",
-                  "verbatim": true
-                },
-                {
-                  "text": "*Mode*\nauto-rollback",
-                  "type": "mrkdwn",
-                  "verbatim": true
-                },
-                {
-                  "text": "*Rollback*\ndep_a1b2c3d4 → dep_99f1 (0be11d2), verified",
-                  "type": "mrkdwn",
-                  "verbatim": true
-                },
-                {
-                  "text": "*Platform left as*\ndep_99f1 is current",
-                  "type": "mrkdwn",
-                  "verbatim": true
-                }
-              ],
-              "type": "section"
-            },
-            {
-              "text": {
-                "text": "*What to do:* Fix what broke before this commit is deployed again.",
-                "type": "mrkdwn",
-                "verbatim": true
-              },
-              "type": "section"
-            },
-            {
-              "text": {
-                "text": "<https://backstop.example.com/runs/run_01k0c0ffee|Open the run>",
-                "type": "mrkdwn",
-                "verbatim": true
-              },
-              "type": "section"
-            },
-            {
-              "elements": [
-                {
-                  "text": "rollback.succeeded · run_01k0c0ffee",
-                  "type": "mrkdwn",
-                  "verbatim": true
-                }
-              ],
-              "type": "context"
-            }
-          ],
-          "color": "#2E8B57"
-        }
-      ],
-      "blocks": [
-        {
-          "text": {
-            "emoji": false,
-            "text": "✅ Rolled back, and the restored version works: api-service in production",
-            "type": "plain_text"
-          },
-          "type": "header"
-        }
-      ],
-      "text": "✅ Rolled back, and the restored version works: api-service in production",
-      "unfurl_links": false,
-      "unfurl_media": false
-    }
+    {"attachments":[
+    {"blocks":[
+    {"text":{"text":"'orders' spent its budget in 41 s after warm-up: GET /api/orders answered 500 in 11 of 13 probes","type":"mrkdwn","verbatim":true},"type":"section"},
+    {"text":{"text":"• orders: unhealthy, 11 of 13 probes failed: 500, expected 2xx","type":"mrkdwn","verbatim":true},"type":"section"},
+    {"fields":[
+    {"text":"*Deployment*\ndep_a1b2c3d4 on temps","type":"mrkdwn","verbatim":true},
+    {"text":"*Commit*\nf4c8e2a “Speed up orders” by Ada on main","type":"mrkdwn","verbatim":true},
+    {"text":"*Verdict*\nunhealthy","type":"mrkdwn","verbatim":true},
+    {"text":"*Mode*\nauto-rollback","type":"mrkdwn","verbatim":true},
+    {"text":"*Rollback*\ndep_a1b2c3d4 → dep_99f1 (0be11d2), verified","type":"mrkdwn","verbatim":true},
+    {"text":"*Platform left as*\ndep_99f1 is current","type":"mrkdwn","verbatim":true}],"type":"section"},
+    {"text":{"text":"*What to do:* Fix what broke before this commit is deployed again.","type":"mrkdwn","verbatim":true},"type":"section"},
+    {"text":{"text":"<https://backstop.example.com/runs/run_01k0c0ffee|Open the run>","type":"mrkdwn","verbatim":true},"type":"section"},
+    {"elements":[
+    {"text":"rollback.succeeded · run_01k0c0ffee","type":"mrkdwn","verbatim":true}],"type":"context"}],"color":"#2E8B57"}],"blocks":[
+    {"text":{"emoji":false,"text":"✅ Rolled back, and the restored version works: api-service in production","type":"plain_text"},"type":"header"}],"text":"✅ Rolled back, and the restored version works: api-service in production","unfurl_links":false,"unfurl_media":false}
     "##);
 }
 
 #[test]
 fn slack_withheld_wakes_somebody() {
     assert_snapshot!(shown(&withheld(), Format::Slack), @r##"
-    {
-      "attachments": [
-        {
-          "blocks": [
-            {
-              "text": {
-                "text": "'orders' answers 500, but no known-good deployment is left to go back to",
-                "type": "mrkdwn",
-                "verbatim": true
-              },
-              "type": "section"
-            },
-            {
-              "text": {
-                "text": "• orders: unhealthy, 11 of 13 probes failed: 500, expected 2xx",
-                "type": "mrkdwn",
-                "verbatim": true
-              },
-              "type": "section"
-            },
-            {
-              "fields": [
-                {
-                  "text": "*Deployment*\ndep_a1b2c3d4 on temps",
-                  "type": "mrkdwn",
-                  "verbatim": true
-                },
-                {
-                  "text": "*Commit*\nf4c8e2a “Speed up orders” by Ada on main",
-                  "type": "mrkdwn",
-                  "verbatim": true
-                },
-                {
-                  "text": "*Verdict*\nunhealthy",
-                  "type": "mrkdwn",
-                  "verbatim": true
-                },
-                {
-                  "text": "*Mode*\nauto-rollback",
-                  "type": "mrkdwn",
-                  "verbatim": true
-                }
-              ],
-              "type": "section"
-            },
-            {
-              "text": {
-                "text": "*What to do:* Decide now: roll back by hand, or fix forward. It will not be rolled back by itself.",
-                "type": "mrkdwn",
-                "verbatim": true
-              },
-              "type": "section"
-            },
-            {
-              "text": {
-                "text": "<https://backstop.example.com/runs/run_01k0c0ffee|Open the run>",
-                "type": "mrkdwn",
-                "verbatim": true
-              },
-              "type": "section"
-            },
-            {
-              "elements": [
-                {
-                  "text": "rollback.withheld · run_01k0c0ffee",
-                  "type": "mrkdwn",
-                  "verbatim": true
-                }
-              ],
-              "type": "context"
-            }
-          ],
-          "color": "#C62828"
-        }
-      ],
-      "blocks": [
-        {
-          "text": {
-            "emoji": false,
-            "text": "🚨 Bad deployment left live: api-service in production",
-            "type": "plain_text"
-          },
-          "type": "header"
-        }
-      ],
-      "text": "🚨 Bad deployment left live: api-service in production",
-      "unfurl_links": false,
-      "unfurl_media": false
-    }
+    {"attachments":[
+    {"blocks":[
+    {"text":{"text":"'orders' answers 500, but no known-good deployment is left to go back to","type":"mrkdwn","verbatim":true},"type":"section"},
+    {"text":{"text":"• orders: unhealthy, 11 of 13 probes failed: 500, expected 2xx","type":"mrkdwn","verbatim":true},"type":"section"},
+    {"fields":[
+    {"text":"*Deployment*\ndep_a1b2c3d4 on temps","type":"mrkdwn","verbatim":true},
+    {"text":"*Commit*\nf4c8e2a “Speed up orders” by Ada on main","type":"mrkdwn","verbatim":true},
+    {"text":"*Verdict*\nunhealthy","type":"mrkdwn","verbatim":true},
+    {"text":"*Mode*\nauto-rollback","type":"mrkdwn","verbatim":true}],"type":"section"},
+    {"text":{"text":"*What to do:* Decide now: roll back by hand, or fix forward. It will not be rolled back by itself.","type":"mrkdwn","verbatim":true},"type":"section"},
+    {"text":{"text":"<https://backstop.example.com/runs/run_01k0c0ffee|Open the run>","type":"mrkdwn","verbatim":true},"type":"section"},
+    {"elements":[
+    {"text":"rollback.withheld · run_01k0c0ffee","type":"mrkdwn","verbatim":true}],"type":"context"}],"color":"#C62828"}],"blocks":[
+    {"text":{"emoji":false,"text":"🚨 Bad deployment left live: api-service in production","type":"plain_text"},"type":"header"}],"text":"🚨 Bad deployment left live: api-service in production","unfurl_links":false,"unfurl_media":false}
     "##);
 }
 
 #[test]
 fn discord_rolled_back() {
     assert_snapshot!(shown(&rolled_back(), Format::Discord), @r#"
-    {
-      "allowed_mentions": {
-        "parse": []
-      },
-      "embeds": [
-        {
-          "color": 3050327,
-          "description": "\\`orders\\` spent its budget in 41 s after warm-up\\: GET /api/orders answered 500 in 11 of 13 probes",
-          "fields": [
-            {
-              "inline": true,
-              "name": "Deployment",
-              "value": "dep\\_a1b2c3d4 on temps"
-            },
-            {
-              "inline": true,
-              "name": "Commit",
-              "value": "f4c8e2a “Speed up orders” by Ada on main"
-            },
-            {
-              "inline": true,
-              "name": "Verdict",
-              "value": "unhealthy"
-            },
-            {
-              "inline": true,
-              "name": "Mode",
-              "value": "auto-rollback"
-            },
-            {
-              "inline": true,
-              "name": "Rollback",
-              "value": "dep\\_a1b2c3d4 → dep\\_99f1 \\(0be11d2\\), verified"
-            },
-            {
-              "inline": true,
-              "name": "Platform left as",
-              "value": "dep\\_99f1 is current"
-            },
-            {
-              "inline": false,
-              "name": "Failing checks",
-              "value": "orders\\: unhealthy, 11 of 13 probes failed\\: 500, expected 2xx"
-            },
-            {
-              "inline": false,
-              "name": "What to do",
-              "value": "Fix what broke before this commit is deployed again.\n[Open the run](https://backstop.example.com/runs/run_01k0c0ffee)"
-            }
-          ],
-          "footer": {
-            "text": "rollback.succeeded · run_01k0c0ffee"
-          },
-          "timestamp": "2026-03-12T14:31:07Z",
-          "title": "✅ Rolled back, and the restored version works\\: api-service in production",
-          "url": "https://backstop.example.com/runs/run_01k0c0ffee"
-        }
-      ]
-    }
+    {"allowed_mentions":{"parse":[]},"embeds":[
+    {"color":3050327,"description":"\\`orders\\` spent its budget in 41 s after warm-up\\: GET /api/orders answered 500 in 11 of 13 probes","fields":[
+    {"inline":true,"name":"Deployment","value":"dep\\_a1b2c3d4 on temps"},
+    {"inline":true,"name":"Commit","value":"f4c8e2a “Speed up orders” by Ada on main"},
+    {"inline":true,"name":"Verdict","value":"unhealthy"},
+    {"inline":true,"name":"Mode","value":"auto-rollback"},
+    {"inline":true,"name":"Rollback","value":"dep\\_a1b2c3d4 → dep\\_99f1 \\(0be11d2\\), verified"},
+    {"inline":true,"name":"Platform left as","value":"dep\\_99f1 is current"},
+    {"inline":false,"name":"Failing checks","value":"orders\\: unhealthy, 11 of 13 probes failed\\: 500, expected 2xx"},
+    {"inline":false,"name":"What to do","value":"Fix what broke before this commit is deployed again.\n[Open the run](https://backstop.example.com/runs/run_01k0c0ffee)"}],"footer":{"text":"rollback.succeeded · run_01k0c0ffee"},"timestamp":"2026-03-12T14:31:07Z","title":"✅ Rolled back, and the restored version works\\: api-service in production","url":"https://backstop.example.com/runs/run_01k0c0ffee"}]}
     "#);
 }
 
 #[test]
 fn discord_started() {
     assert_snapshot!(shown(&started(), Format::Discord), @r#"
-    {
-      "allowed_mentions": {
-        "parse": []
-      },
-      "embeds": [
-        {
-          "color": 4878245,
-          "description": "the deployment went live",
-          "fields": [
-            {
-              "inline": true,
-              "name": "Deployment",
-              "value": "dep\\_a1b2c3d4 on temps"
-            },
-            {
-              "inline": true,
-              "name": "Mode",
-              "value": "alert-only"
-            },
-            {
-              "inline": false,
-              "name": "What to do",
-              "value": "Nothing; the verdict follows.\n[Open the run](https://backstop.example.com/runs/run_01k0c0ffee)"
-            }
-          ],
-          "footer": {
-            "text": "smoke_test.started · run_01k0c0ffee"
-          },
-          "timestamp": "2026-03-12T14:31:07Z",
-          "title": "ℹ️ Smoke test started\\: api-service in production",
-          "url": "https://backstop.example.com/runs/run_01k0c0ffee"
-        }
-      ]
-    }
+    {"allowed_mentions":{"parse":[]},"embeds":[
+    {"color":4878245,"description":"the deployment went live","fields":[
+    {"inline":true,"name":"Deployment","value":"dep\\_a1b2c3d4 on temps"},
+    {"inline":true,"name":"Mode","value":"alert-only"},
+    {"inline":false,"name":"What to do","value":"Nothing; the verdict follows.\n[Open the run](https://backstop.example.com/runs/run_01k0c0ffee)"}],"footer":{"text":"smoke_test.started · run_01k0c0ffee"},"timestamp":"2026-03-12T14:31:07Z","title":"ℹ️ Smoke test started\\: api-service in production","url":"https://backstop.example.com/runs/run_01k0c0ffee"}]}
     "#);
 }
 
