@@ -1,7 +1,7 @@
 //! Who is told what, and that an endpoint's address stays unseen.
 
 use super::{endpoint, rolled_back};
-use crate::outcome::redact::redact;
+use crate::outcome::redact::redactor;
 use crate::outcome::{Address, glob, wants};
 
 #[test]
@@ -110,6 +110,6 @@ fn answers_are_kept_without_the_endpoints_own_secrets() {
         ),
         ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "[redacted]"),
     ] {
-        assert_eq!(redact(answer, &endpoint), expected);
+        assert_eq!(redactor(&endpoint).redact(answer), expected);
     }
 }
