@@ -4,6 +4,7 @@
 
 pub mod check;
 pub mod clock;
+pub mod config;
 pub mod document;
 pub mod domain;
 pub mod http;

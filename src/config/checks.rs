@@ -5,7 +5,7 @@ use url::Url;
 use super::read::Reader;
 use super::settings::{REQUEST_KEYS, request_target};
 use super::when::{When, read_when};
-use crate::document::{Key, Node, Place, Table};
+use crate::document::{Key, Node, Place, Problems, Table};
 use crate::domain::Severity;
 use crate::step::{Step, read_step};
 
@@ -13,9 +13,9 @@ use crate::step::{Step, read_step};
 const TARGETS_MAX: usize = 200;
 /// No more checks than this over all files.
 pub(super) const CHECKS_MAX: usize = 5000;
-const NAME_CHARS_MAX: usize = 64;
 /// First words of placeholders, which no check can be called.
-pub(super) const NAMESPACES: [&str; 5] = ["deploy", "secret", "vars", "run", "env"];
+pub(super) const NAMESPACES: [&str; 5] = ["deploy", "env", "run", "secret", "vars"];
+const NAME_CHARS_MAX: usize = 64;
 /// Defaults that a check of another origin does not get: they may be credentials of this one.
 const CREDENTIAL_KEYS: &[&str] = &["bearer", "headers"];
 
@@ -45,23 +45,53 @@ const ALIASES: &[(&str, &str)] = &[
     ("env", "when.env"),
     ("environment", "when.env"),
     ("depends_on", "needs"),
-    ("body", "what is sent is `json` or `text`; what is expected is `expect.body`"),
-    ("retry", "the budget of all checks is `[retry]`; a check that polls is not available yet"),
+    (
+        "body",
+        "what is sent is `json` or `text`; what is expected is `expect.body`",
+    ),
+    (
+        "retry",
+        "the budget of all checks is `[retry]`; a check that polls is not available yet",
+    ),
     ("retries", "the budget of all checks is `[retry]`"),
     ("interval", "the pace of all checks is `every` in `[retry]`"),
     ("every", "the pace of all checks is `every` in `[retry]`"),
-    ("failure_threshold", "the budget of all checks is `failures` in `[retry]`"),
-    ("critical", "write `severity = \"critical\"`, \"degraded\" or \"dependency\""),
-    ("required", "write `severity = \"degraded\"` for a check that must not roll back"),
-    ("step", "several steps in one check are not available yet: write one check for each and capture between them"),
-    ("steps", "several steps in one check are not available yet: write one check for each and capture between them"),
+    (
+        "failure_threshold",
+        "the budget of all checks is `failures` in `[retry]`",
+    ),
+    (
+        "critical",
+        "write `severity = \"critical\"`, \"degraded\" or \"dependency\"",
+    ),
+    (
+        "required",
+        "write `severity = \"degraded\"` for a check that must not roll back",
+    ),
+    (
+        "step",
+        "several steps in one check are not available yet: write one check for each and capture between them",
+    ),
+    (
+        "steps",
+        "several steps in one check are not available yet: write one check for each and capture between them",
+    ),
     ("finally", "cleaning up after a check is not available yet"),
-    ("session", "sharing cookies is not available yet: capture a token and send it as `bearer`"),
+    (
+        "session",
+        "sharing cookies is not available yet: capture a token and send it as `bearer`",
+    ),
     ("cookies", "cookies are not available yet; write `headers.cookie`"),
-    ("basic", "basic authentication is not available yet; write `headers.authorization`"),
+    (
+        "basic",
+        "basic authentication is not available yet; write `headers.authorization`",
+    ),
     ("query", "write the query into the address: `get = \"/search?q=boots\"`"),
     ("form", "form bodies are not available yet; send `json` or `text`"),
-    ("samples", "samples are not available yet: each probe is held to `expect.time`"),
+    (
+        "samples",
+        "samples are not available yet: each probe is held to `expect.time`",
+    ),
     ("title", "a check has no title: its name is what people see"),
     ("name", "a check's name is in its header: `[check.NAME]`"),
 ];
@@ -89,7 +119,8 @@ impl Reader<'_> {
         if let Some(defaults) = &defaults {
             for key in REQUEST_KEYS.iter().filter(|key| defaults.has_own(key)) {
                 let message = format!("`{key}` cannot have a default");
-                self.problems.push_help(defaults.key_place(key), message, "each check names its own address");
+                self.problems
+                    .push_help(defaults.key_place(key), message, "each check names its own address");
             }
         }
         let Some(mut table) = root.table("check", &mut self.problems) else {
@@ -139,7 +170,10 @@ impl Reader<'_> {
             return;
         };
         if items.is_empty() || items.len() > TARGETS_MAX {
-            let message = format!("`{method}` in {} must have from 1 to {TARGETS_MAX} addresses", own.label());
+            let message = format!(
+                "`{method}` in {} must have from 1 to {TARGETS_MAX} addresses",
+                own.label()
+            );
             self.problems.push(own.key_place(method), message);
             return;
         }
@@ -149,7 +183,8 @@ impl Reader<'_> {
                 continue;
             };
             if seen.contains(&target) {
-                self.problems.push(item.place(), format!("`{target}` is twice in {}", own.label()));
+                self.problems
+                    .push(item.place(), format!("`{target}` is twice in {}", own.label()));
                 continue;
             }
             seen.push(target);
@@ -167,15 +202,7 @@ impl Reader<'_> {
         defaults: Option<&Table<'a>>,
         file_base: Option<&Url>,
     ) -> Option<RawCheck<'a>> {
-        let mut own = own;
-        let inherit = own.bool("inherit", &mut self.problems).unwrap_or(true);
-        let mut table = match defaults.filter(|_| inherit) {
-            Some(defaults) => {
-                let foreign = request_target(&own).is_some_and(|node| is_foreign(&node, file_base));
-                own.over(defaults, if foreign { CREDENTIAL_KEYS } else { &[] })
-            }
-            None => own,
-        };
+        let mut table = over_defaults(own, defaults, file_base, &mut self.problems);
         let severities = [
             ("critical", Severity::Critical),
             ("degraded", Severity::Degraded),
@@ -205,6 +232,22 @@ impl Reader<'_> {
     }
 }
 
+/// A check's table laid over the defaults of its file, unless it says `inherit = false`. A check of another origin than
+/// the file's does not get what may be credentials.
+pub(super) fn over_defaults<'a>(
+    mut own: Table<'a>,
+    defaults: Option<&Table<'a>>,
+    file_base: Option<&Url>,
+    problems: &mut Problems,
+) -> Table<'a> {
+    let inherit = own.bool("inherit", problems).unwrap_or(true);
+    let Some(defaults) = defaults.filter(|_| inherit) else {
+        return own;
+    };
+    let foreign = request_target(&own).is_some_and(|node| is_foreign(&node, file_base));
+    own.over(defaults, if foreign { CREDENTIAL_KEYS } else { &[] })
+}
+
 /// The method and its addresses, if they are written as a list.
 fn listed_targets<'a>(table: &Table<'a>) -> Option<(&'static str, Vec<Node<'a>>)> {
     let listed = |key: &&'static str| Some((*key, table.peek(key)?.as_array()?));
@@ -215,7 +258,9 @@ fn listed_targets<'a>(table: &Table<'a>) -> Option<(&'static str, Vec<Node<'a>>)
 fn is_foreign(target: &Node<'_>, file_base: Option<&Url>) -> bool {
     let Some(url) = target.as_str().and_then(|text| Url::parse(text).ok()) else {
         // A path; or whole but with placeholders in its host, and then nobody knows whose it is.
-        return target.as_str().is_some_and(|text| text.contains("://") && !text.starts_with('/'));
+        return target
+            .as_str()
+            .is_some_and(|text| text.contains("://") && !text.starts_with('/'));
     };
     file_base.is_none_or(|base| base.origin() != url.origin())
 }

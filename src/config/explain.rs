@@ -1,6 +1,7 @@
 //! The effective check: each value, and where it comes from.
 
 use super::Config;
+use super::checks::over_defaults;
 use crate::document::{Document, Key, Node, Problems, Table, Value};
 use crate::domain::CheckName;
 
@@ -43,12 +44,8 @@ impl Config {
         let mut explained = Vec::new();
         let (header, _) = name.as_str().split_once('[').unwrap_or((name.as_str(), ""));
         let own = root.child("check")?.child(header)?;
-        let inherit = own.peek("inherit").and_then(|node| node.bool(&mut problems)).unwrap_or(true);
-        let defaults = root.table("defaults", &mut problems).filter(|_| inherit);
-        let table = match &defaults {
-            Some(defaults) => own.over(defaults, &[]),
-            None => own,
-        };
+        let defaults = root.table("defaults", &mut problems);
+        let table = over_defaults(own, defaults.as_ref(), scope.base.as_ref(), &mut problems);
         leaves(&table, &mut explained);
         for key in ["when", "base"].into_iter().filter(|key| !table.has(key)) {
             explained.extend(root.peek(key).map(|node| leaf(key.to_owned(), &node)));

@@ -77,7 +77,8 @@ impl Reader<'_> {
                 "run" => self.known_slot(&name, &place, slots),
                 "env" => {
                     let help = format!("write `{{{{ secret.{value} }}}}`: it reads the environment variable `{value}`");
-                    self.problems.push_help(place, format!("there is no placeholder `{name}`"), help);
+                    self.problems
+                        .push_help(place, format!("there is no placeholder `{name}`"), help);
                 }
                 check => {
                     if self.capture_slot(check, value, &place, slots, captures) {
@@ -94,7 +95,8 @@ impl Reader<'_> {
         let mut needs = Vec::new();
         for (node, name) in &check.needs {
             if *name == check.name {
-                self.problems.push(node.place(), format!("check \"{name}\" cannot need itself"));
+                self.problems
+                    .push(node.place(), format!("check \"{name}\" cannot need itself"));
             } else if captures.by_check.contains_key(*name) {
                 needs.push(CheckName::new(*name));
             } else {
@@ -120,7 +122,8 @@ impl Reader<'_> {
                 if let Some(at) = path.iter().position(|seen| *seen == name) {
                     let circle: Vec<&str> = path.iter().skip(at).copied().chain([name]).collect();
                     let message = format!("checks need each other in a circle: {}", circle.join(" → "));
-                    self.problems.push_help(check.place.clone(), message, "one of them must do without the other");
+                    self.problems
+                        .push_help(check.place.clone(), message, "one of them must do without the other");
                 } else if !done.contains(name) {
                     path.push(name);
                     let below = needs.get(name).map(Vec::as_slice).unwrap_or_default();
@@ -145,9 +148,14 @@ impl Reader<'_> {
             return;
         }
         let message = format!("there is no placeholder `{name}`");
-        let owner = captures.by_check.iter().find(|(_, names)| names.iter().any(|own| own == name));
+        let owner = captures
+            .by_check
+            .iter()
+            .find(|(_, names)| names.iter().any(|own| own == name));
         let help = match owner {
-            Some((check, _)) => format!("a value of another check is written with its name: `{{{{ {check}.{name} }}}}`"),
+            Some((check, _)) => {
+                format!("a value of another check is written with its name: `{{{{ {check}.{name} }}}}`")
+            }
             None => "known are `deploy.X`, `secret.X`, `vars.X`, `run.id` and `check.capture`".to_owned(),
         };
         self.problems.push_help(place.clone(), message, help);
@@ -165,7 +173,8 @@ impl Reader<'_> {
                 || format!("known are {}", known.collect::<Vec<_>>().join(", ")),
                 |word| format!("did you mean `{word}`?"),
             );
-            self.problems.push_help(place.clone(), format!("there is no placeholder `{name}`"), help);
+            self.problems
+                .push_help(place.clone(), format!("there is no placeholder `{name}`"), help);
         }
     }
 
@@ -176,7 +185,11 @@ impl Reader<'_> {
                 || format!("add it to this file: `[vars]` with `{name} = \"…\"`"),
                 |word| format!("did you mean `vars.{word}`?"),
             );
-            self.problems.push_help(place.clone(), format!("there is no variable `{name}` in this file"), help);
+            self.problems.push_help(
+                place.clone(),
+                format!("there is no variable `{name}` in this file"),
+                help,
+            );
         }
     }
 
@@ -191,12 +204,17 @@ impl Reader<'_> {
     ) -> bool {
         let Slots::Check(_, user) = slots else {
             let message = format!("`{check}.{value}` cannot stand here: no check has run yet");
-            self.problems.push_help(place.clone(), message, "known here are `deploy.X`, `secret.X`, `vars.X` and `run.id`");
+            self.problems.push_help(
+                place.clone(),
+                message,
+                "known here are `deploy.X`, `secret.X`, `vars.X` and `run.id`",
+            );
             return false;
         };
         if user.name == check {
             let help = "a value can be sent only by a check after the one that captures it";
-            self.problems.push_help(place.clone(), format!("check \"{check}\" cannot need itself"), help);
+            self.problems
+                .push_help(place.clone(), format!("check \"{check}\" cannot need itself"), help);
             return false;
         }
         let Some(names) = captures.by_check.get(check) else {
@@ -210,20 +228,27 @@ impl Reader<'_> {
             Some(word) => format!("did you mean `{check}.{word}`?"),
             None => format!("add it there: `capture.{value} = {{ json = \"$.{value}\" }}`"),
         };
-        self.problems.push_help(place.clone(), format!("check \"{check}\" captures no `{value}`"), help);
+        self.problems
+            .push_help(place.clone(), format!("check \"{check}\" captures no `{value}`"), help);
         false
     }
 
     fn unknown_check(&mut self, name: &str, place: &Place<'_>, captures: &Captures) {
         if captures.groups.contains(name) {
             let message = format!("\"{name}\" is a list of several checks");
-            self.problems.push_help(place.clone(), message, "write the one that is meant as a check of its own");
+            self.problems.push_help(
+                place.clone(),
+                message,
+                "write the one that is meant as a check of its own",
+            );
             return;
         }
         let known = captures.by_check.keys().map(String::as_str).chain(NAMESPACES);
         let message = format!("there is no check \"{name}\"");
         match closest(name, known) {
-            Some(word) => self.problems.push_help(place.clone(), message, format!("did you mean `{word}`?")),
+            Some(word) => self
+                .problems
+                .push_help(place.clone(), message, format!("did you mean `{word}`?")),
             None => self.problems.push(place.clone(), message),
         }
     }
@@ -237,7 +262,7 @@ fn place_of<'a>(table: &Table<'a>, slot: &str) -> Option<Place<'a>> {
         match node.value() {
             Value::String(text) => {
                 let used = Template::parse(text).is_ok_and(|template| template.slots().any(|name| name == slot));
-                places.extend(used.then(|| node.place()));
+                places.extend(used.then(|| narrowed(&node.place(), slot)));
             }
             Value::Array(items) => left.extend(items),
             Value::Table(table) => left.extend(table.entries().into_iter().map(|(_, node)| node)),
@@ -245,4 +270,21 @@ fn place_of<'a>(table: &Table<'a>, slot: &str) -> Option<Place<'a>> {
         }
     }
     places.into_iter().min_by_key(|place| place.span().start)
+}
+
+/// The placeholder itself within the text that it stands in; the whole text if it is written with escapes.
+fn narrowed<'a>(place: &Place<'a>, slot: &str) -> Place<'a> {
+    let text = place.text();
+    let spans = text.match_indices("{{").filter_map(|(start, _)| {
+        let inner = text.get(start + 2..)?.split_once("}}")?.0;
+        (inner.trim_matches(' ') == slot).then_some(start..start + inner.len() + 4)
+    });
+    let found = spans.into_iter().next();
+    found.map_or_else(
+        || place.clone(),
+        |span| {
+            let from = place.span().start;
+            place.source().place(from + span.start..from + span.end)
+        },
+    )
 }

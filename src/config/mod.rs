@@ -4,7 +4,9 @@
 //! once, each with its place. Nothing here knows the network or the database; the environment and the file system are
 //! reached through [`Env`], so that a test has its own.
 
+mod assemble;
 mod checks;
+mod doubts;
 mod env;
 mod explain;
 mod freeze;
@@ -18,10 +20,11 @@ mod secrets;
 mod server;
 mod settings;
 mod snapshot;
-mod values;
-mod when;
+mod stand_in;
 #[cfg(test)]
 mod tests;
+mod values;
+mod when;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,13 +39,13 @@ use crate::domain::{CheckName, Deployment, PlatformName, Timestamp};
 use crate::outcome::Endpoint;
 use crate::step::Step;
 
-pub use env::{Env, SystemEnv};
+pub use env::{Env, FixedEnv, SystemEnv};
 pub use explain::{Explained, From};
 pub use freeze::{Freeze, FreezeError};
 pub use load::{INCLUDED_FILES_MAX, load};
 pub use platforms::PlatformConfig;
-pub use scope::{Scope, ScopedCheck};
 use scope::Origin;
+pub use scope::{Scope, ScopedCheck};
 pub use server::Server;
 pub use settings::{Limit, Policy, Retry, Rollback, Settings, WarmUp};
 pub use when::{Glob, Names, When};
@@ -104,10 +107,14 @@ impl Config {
     ///
     /// A preview environment is judged only where a `when` names it: the check's, its file's, or the policy's.
     pub fn checks_for(&self, deployment: &Deployment) -> Vec<Arc<Check>> {
-        let by_policy = self.policy_for(deployment).is_some_and(|p| p.when.names_preview(deployment));
+        let by_policy = self
+            .policy_for(deployment)
+            .is_some_and(|p| p.when.names_preview(deployment));
         let matching = |scope: &Scope| {
             let checks = scope.checks_for(deployment, by_policy);
-            checks.map(|check| scope.check_at(check, deployment)).collect::<Vec<_>>()
+            checks
+                .map(|check| scope.check_at(check, deployment))
+                .collect::<Vec<_>>()
         };
         self.scopes.iter().flat_map(matching).collect()
     }
@@ -119,7 +126,11 @@ impl Config {
         let policy = self.policy_for(deployment);
         let run = self.settings_for(deployment);
         let (scope, origin, when) = match check {
-            None => (self.scopes.first(), Origin::of(run.warmup.step.send.target.source()), None),
+            None => (
+                self.scopes.first(),
+                Origin::of(run.warmup.step.send.target.source()),
+                None,
+            ),
             Some(name) => match self.find(name) {
                 Some((scope, check)) => (Some(scope), check.origin, Some(&check.when)),
                 None => return false,
@@ -129,7 +140,9 @@ impl Config {
             Origin::Configured => true,
             Origin::Templated => false,
             Origin::Base => {
-                let own = check.and_then(|name| self.check(name)).is_some_and(|check| check.base.is_some());
+                let own = check
+                    .and_then(|name| self.check(name))
+                    .is_some_and(|check| check.base.is_some());
                 let of_file = scope.is_some_and(|scope| scope.base_for(deployment).is_some());
                 let whens = [when, scope.map(|scope| &scope.when), policy.map(|policy| &policy.when)];
                 let named = whens.into_iter().flatten().any(|when| when.names_app(&deployment.app));
@@ -152,7 +165,10 @@ impl Config {
 
     /// All checks, in source order.
     pub fn checks(&self) -> impl Iterator<Item = &Arc<Check>> {
-        self.scopes.iter().flat_map(|scope| &scope.checks).map(|check| &check.check)
+        self.scopes
+            .iter()
+            .flat_map(|scope| &scope.checks)
+            .map(|check| &check.check)
     }
 
     fn find(&self, name: &CheckName) -> Option<(&Scope, &ScopedCheck)> {

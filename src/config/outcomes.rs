@@ -1,5 +1,9 @@
 //! `[outcome.X]` and `[control.X]`: whom we tell, and what tells us that we are online.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use secrecy::{ExposeSecret, SecretString};
+
 use super::Control;
 use super::read::Reader;
 use super::settings::request_target;
@@ -17,11 +21,23 @@ const FORMATS: [(&str, Format); 3] = [
 ];
 
 /// Formats that people will look for.
-const FORMATS_LATER: [&str; 7] = ["teams", "pagerduty", "opsgenie", "telegram", "email", "ntfy", "cdevents"];
+const FORMATS_LATER: [&str; 7] = [
+    "teams",
+    "pagerduty",
+    "opsgenie",
+    "telegram",
+    "email",
+    "ntfy",
+    "cdevents",
+];
 
 /// Events that are not sent yet; asking for them is no mistake.
-const EVENTS_LATER: [&str; 4] =
-    ["approval.requested", "delivery.missed", "protection.lost", "protection.restored"];
+const EVENTS_LATER: [&str; 4] = [
+    "approval.requested",
+    "delivery.missed",
+    "protection.lost",
+    "protection.restored",
+];
 
 impl Reader<'_> {
     /// Reads `[outcome.X]`, all of them.
@@ -56,10 +72,14 @@ impl Reader<'_> {
             let step = read_step(&mut entry, &mut self.problems);
             let request = request_target(&entry);
             if let Some(node) = request
-                && !node.as_str().is_some_and(|text| text.starts_with("https://") || text.starts_with("http://"))
+                && !node
+                    .as_str()
+                    .is_some_and(|text| text.starts_with("https://") || text.starts_with("http://"))
             {
-                let help = "a control is not part of the app: write a whole address, `get = \"https://status.example.com/\"`";
-                self.problems.push_help(node.place(), format!("{} is not a whole address", node.label()), help);
+                let help =
+                    "a control is not part of the app: write a whole address, `get = \"https://status.example.com/\"`";
+                self.problems
+                    .push_help(node.place(), format!("{} is not a whole address", node.label()), help);
             }
             entry.finish(&mut self.problems, &[("url", "get"), ("status", "expect.status")]);
             let name = key.name.to_owned();
@@ -71,25 +91,59 @@ impl Reader<'_> {
     fn endpoint(&mut self, name: &str, mut table: Table<'_>) -> Option<Endpoint> {
         let address = self.endpoint_address(&mut table);
         let secret = table.take("secret");
-        let secret = secret.and_then(|node| self.secrets.secret(&node, &mut self.problems));
+        let secret = secret.and_then(|node| self.signing_secret(&node));
         let events = table.take("events");
         let events = events.map_or_else(Vec::new, |node| self.events(&node));
         let when = self.endpoint_when(&mut table);
         if let (Some((Format::Plain, _)), false) = (&address, table.has("secret")) {
             let help = "add `secret = \"{{ secret.NAME }}\"`, so that the receiver can tell our messages from others";
-            self.problems.warn(table.place(), format!("messages of {} are not signed", table.label()), help);
+            self.problems.warn(
+                table.place(),
+                format!("messages of {} are not signed", table.label()),
+                help,
+            );
         }
-        table.finish(&mut self.problems, &[("event", "events"), ("filter", "when"), ("app", "when.app"), ("env", "when.env")]);
+        table.finish(
+            &mut self.problems,
+            &[
+                ("event", "events"),
+                ("filter", "when"),
+                ("app", "when.app"),
+                ("env", "when.env"),
+            ],
+        );
         let (format, url) = address?;
         let name = EndpointName::new(name);
-        Some(Endpoint { name, format, url, secret, events, when })
+        Some(Endpoint {
+            name,
+            format,
+            url,
+            secret,
+            events,
+            when,
+        })
+    }
+
+    /// A secret to sign with; one that says `whsec_` must be what it says, or its receiver could not verify.
+    fn signing_secret(&mut self, node: &Node<'_>) -> Option<SecretString> {
+        let secret = self.secrets.secret(node, &mut self.problems)?;
+        let encoded = secret.expose_secret().strip_prefix("whsec_");
+        if encoded.is_some_and(|key| BASE64_STANDARD.decode(key).is_ok_and(|key| !key.is_empty())) || encoded.is_none()
+        {
+            return Some(secret);
+        }
+        let help = "generate one anew: `whsec_` and the base64 of 24 to 64 random bytes";
+        let message = format!("{} starts with `whsec_`, and no base64 follows", node.label());
+        self.problems.push_hidden(node.place(), message, help);
+        None
     }
 
     fn endpoint_address(&mut self, table: &mut Table<'_>) -> Option<(Format, Address)> {
         for key in FORMATS_LATER {
             if table.take(key).is_some() {
                 let message = format!("`{key}` is not available yet as a receiver of outcomes");
-                self.problems.push_help(table.key_place(key), message, "use `url`, `slack` or `discord`");
+                self.problems
+                    .push_help(table.key_place(key), message, "use `url`, `slack` or `discord`");
                 return None;
             }
         }
@@ -104,7 +158,9 @@ impl Reader<'_> {
                     let message = format!("{} has more than one address", table.label());
                     self.problems.push_help(table.key_place(key), message, help);
                 }
-                None => self.problems.push_missing(table.place(), format!("{} has no address", table.label()), help),
+                None => self
+                    .problems
+                    .push_missing(table.place(), format!("{} has no address", table.label()), help),
             }
             return None;
         };
@@ -113,13 +169,17 @@ impl Reader<'_> {
             Format::Plain => self.secrets.text(node, &mut self.problems)?,
             Format::Slack | Format::Discord => {
                 let secret = self.secrets.secret(node, &mut self.problems)?;
-                secrecy::ExposeSecret::expose_secret(&secret).to_owned()
+                secret.expose_secret().to_owned()
             }
         };
         match Address::parse(&text) {
             Ok(address) => Some((*format, address)),
             Err(error) => {
-                self.problems.push_hidden(node.place(), error.to_string(), "check the address, or the secret it comes from");
+                self.problems.push_hidden(
+                    node.place(),
+                    error.to_string(),
+                    "check the address, or the secret it comes from",
+                );
                 None
             }
         }
@@ -134,18 +194,24 @@ impl Reader<'_> {
                 events.push(text.to_owned());
             } else if EVENTS_LATER.iter().any(|word| glob.matches(word)) {
                 let message = format!("`{text}` is not sent yet");
-                self.problems.warn(item.place(), message, "it may stay: it will be, in a later version");
+                self.problems
+                    .warn(item.place(), message, "it may stay: it will be, in a later version");
                 events.push(text.to_owned());
             } else {
                 let help = closest(text, words()).map_or_else(
                     || format!("events are {}", words().collect::<Vec<_>>().join(", ")),
                     |word| format!("did you mean `{word}`?"),
                 );
-                self.problems.push_help(item.place(), format!("no event is called `{text}`"), help);
+                self.problems
+                    .push_help(item.place(), format!("no event is called `{text}`"), help);
             }
         }
         if events.is_empty() && node.as_array().is_some_and(|items| items.is_empty()) {
-            self.problems.push_help(node.place(), format!("{} is empty", node.label()), "leave it out to mean all");
+            self.problems.push_help(
+                node.place(),
+                format!("{} is empty", node.label()),
+                "leave it out to mean all",
+            );
         }
         events
     }

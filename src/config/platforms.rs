@@ -8,10 +8,9 @@ use url::Url;
 
 use super::Env;
 use super::read::Reader;
+use super::stand_in::{File, SecretSet};
 use crate::document::{Node, Source, Table};
 use crate::domain::PlatformName;
-use crate::ingest::SecretSet;
-use crate::platform::File;
 
 /// One platform as configured.
 #[derive(Debug)]
@@ -69,7 +68,8 @@ impl Reader<'_> {
             && !is_loopback(url)
         {
             let help = "use `https://`, so that the token cannot be read on the way";
-            self.problems.warn(node.place(), "the token is sent to this address in the clear", help);
+            self.problems
+                .warn(node.place(), "the token is sent to this address in the clear", help);
         }
         let help = "what its API asks for: `token = \"{{ secret.TEMPS_API_TOKEN }}\"`";
         let token = table.required("token", help, &mut self.problems);
@@ -101,7 +101,8 @@ impl Reader<'_> {
         let Some(node) = table.take("kind") else {
             let built_in = File::built_in(name);
             if built_in.is_none() {
-                self.problems.push_missing(table.place(), format!("{} has no `kind`", table.label()), HELP);
+                self.problems
+                    .push_missing(table.place(), format!("{} has no `kind`", table.label()), HELP);
             }
             return built_in;
         };
@@ -137,7 +138,8 @@ impl Reader<'_> {
             per_app.insert(app.name.to_owned(), self.secret_list(&node)?);
         }
         if per_app.is_empty() {
-            self.problems.push(node.place(), format!("{} names no app", node.label()));
+            self.problems
+                .push(node.place(), format!("{} names no app", node.label()));
             return None;
         }
         Some(SecretSet::PerApp(per_app))
@@ -149,10 +151,14 @@ impl Reader<'_> {
             return Some(vec![self.secrets.secret(node, &mut self.problems)?]);
         };
         if items.is_empty() {
-            self.problems.push(node.place(), format!("{} has no secret in it", node.label()));
+            self.problems
+                .push(node.place(), format!("{} has no secret in it", node.label()));
             return None;
         }
-        let read: Vec<_> = items.iter().map(|item| self.secrets.secret(item, &mut self.problems)).collect();
+        let read: Vec<_> = items
+            .iter()
+            .map(|item| self.secrets.secret(item, &mut self.problems))
+            .collect();
         read.into_iter().collect()
     }
 }

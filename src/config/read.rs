@@ -34,7 +34,8 @@ impl Reader<'_> {
         }
         if !url.username().is_empty() || url.password().is_some() {
             let message = format!("{} has a user or password in it", node.label());
-            self.problems.push_hidden(node.place(), message, "send credentials with `bearer` or a header");
+            self.problems
+                .push_hidden(node.place(), message, "send credentials with `bearer` or a header");
             return None;
         }
         Some(url)
@@ -46,7 +47,8 @@ impl Reader<'_> {
         let url = self.url(&node)?;
         if url.query().is_some() || url.fragment().is_some() {
             let message = format!("{} has a query or fragment", node.label());
-            self.problems.push_help(node.place(), message, "a base address ends before `?` and `#`");
+            self.problems
+                .push_help(node.place(), message, "a base address ends before `?` and `#`");
             return None;
         }
         Some(url)
@@ -107,7 +109,8 @@ impl Reader<'_> {
         }
         let words: Vec<String> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();
         let message = format!("{} is \"{word}\"", node.label());
-        self.problems.push_help(node.place(), message, format!("it can be {}", words.join(", ")));
+        self.problems
+            .push_help(node.place(), message, format!("it can be {}", words.join(", ")));
         default
     }
 }

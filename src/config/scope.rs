@@ -86,7 +86,11 @@ impl Scope {
     }
 
     /// The checks that apply to `deployment`. `preview_named` says that a policy names its preview environment.
-    pub(super) fn checks_for(&self, deployment: &Deployment, preview_named: bool) -> impl Iterator<Item = &ScopedCheck> {
+    pub(super) fn checks_for(
+        &self,
+        deployment: &Deployment,
+        preview_named: bool,
+    ) -> impl Iterator<Item = &ScopedCheck> {
         let in_file = self.when.matches(deployment);
         let file_names = !deployment.preview || preview_named || self.when.names_preview(deployment);
         self.checks.iter().filter(move |check| {
@@ -102,7 +106,10 @@ impl Scope {
         match self.base_for(deployment) {
             Some(base) => {
                 let base = Some(base.clone());
-                Arc::new(Check { base, ..Check::clone(&check.check) })
+                Arc::new(Check {
+                    base,
+                    ..Check::clone(&check.check)
+                })
             }
             None => Arc::clone(&check.check),
         }
@@ -181,7 +188,10 @@ fn read_vars(mut table: Table<'_>, problems: &mut Problems) -> Vars {
         if is_plain(&node) {
             vars.insert(key.name.to_owned(), node.to_json());
         } else {
-            let message = format!("{} must be a string, a number or a boolean without placeholders", node.label());
+            let message = format!(
+                "{} must be a string, a number or a boolean without placeholders",
+                node.label()
+            );
             problems.push(node.place(), message);
         }
     }

@@ -37,16 +37,24 @@ impl<'e> Secrets<'e> {
             return;
         };
         for (key, node) in table.take_all() {
-            let help = "write `NAME = { file = \"/run/secrets/name\" }`; without an entry the environment variable is read";
+            let help =
+                "write `NAME = { file = \"/run/secrets/name\" }`; without an entry the environment variable is read";
             if node.as_str().is_some() {
                 // The line is not shown: what stands there may be the secret itself.
-                problems.push_hidden(node.place(), format!("{} must be a table with `file`", node.label()), help);
+                problems.push_hidden(
+                    node.place(),
+                    format!("{} must be a table with `file`", node.label()),
+                    help,
+                );
                 continue;
             }
             let Some(mut entry) = node.table(problems) else {
                 continue;
             };
-            if let Some(file) = entry.required("file", help, problems).and_then(|file| file.string(problems)) {
+            if let Some(file) = entry
+                .required("file", help, problems)
+                .and_then(|file| file.string(problems))
+            {
                 self.files.insert(key.name.to_owned(), self.directory.join(file));
             }
             entry.finish(problems, &[("path", "file")]);
@@ -84,7 +92,11 @@ impl<'e> Secrets<'e> {
         }
         if value.chars().count() < SECRET_CHARS_GOOD {
             let message = format!("secret `{name}` has fewer than {SECRET_CHARS_GOOD} characters");
-            problems.warn(place.clone(), message, "use a longer one: a short secret can be guessed");
+            problems.warn(
+                place.clone(),
+                message,
+                "use a longer one: a short secret can be guessed",
+            );
         }
         let value = SecretString::from(value);
         self.known.insert(name.to_owned(), value.clone());
@@ -123,7 +135,11 @@ impl<'e> Secrets<'e> {
         let template = match Template::parse(text) {
             Ok(template) => template,
             Err(error) => {
-                problems.push_hidden(node.place(), format!("{}: {error}", node.label()), "write `{{ secret.NAME }}`");
+                problems.push_hidden(
+                    node.place(),
+                    format!("{}: {error}", node.label()),
+                    "write `{{ secret.NAME }}`",
+                );
                 return None;
             }
         };
@@ -132,7 +148,11 @@ impl<'e> Secrets<'e> {
         for slot in template.slots() {
             let Some(name) = slot.strip_prefix("secret.") else {
                 let message = format!("`{slot}` cannot stand in {}", node.label());
-                problems.push_help(node.place(), message, "only `{{ secret.NAME }}` can: it is read when the file is");
+                problems.push_help(
+                    node.place(),
+                    message,
+                    "only `{{ secret.NAME }}` can: it is read when the file is",
+                );
                 return None;
             };
             match self.get(name, &node.place(), problems) {

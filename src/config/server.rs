@@ -46,7 +46,11 @@ impl Reader<'_> {
         server.admin_listen = self.address(&mut table, "admin_listen");
         if server.admin_listen == Some(server.listen) && server.listen.port() != 0 {
             let place = table.key_place("admin_listen");
-            self.problems.push_help(place, "`admin_listen` is the same as `listen`", "leave it out to share one address");
+            self.problems.push_help(
+                place,
+                "`admin_listen` is the same as `listen`",
+                "leave it out to share one address",
+            );
         }
         server.public_url = table.take("public_url").and_then(|node| self.url(&node));
         let token = table.take("admin_token");
@@ -54,7 +58,12 @@ impl Reader<'_> {
         if let Some(rate_limit) = self.rate_limit(&mut table) {
             server.rate_limit = rate_limit;
         }
-        let aliases = [("bind", "listen"), ("address", "listen"), ("port", "listen"), ("token", "admin_token")];
+        let aliases = [
+            ("bind", "listen"),
+            ("address", "listen"),
+            ("port", "listen"),
+            ("token", "admin_token"),
+        ];
         table.finish(&mut self.problems, &aliases);
         server
     }
@@ -71,12 +80,17 @@ impl Reader<'_> {
                 Some(("sqlite", path)) if !path.is_empty() => Some(text),
                 Some(("postgres" | "postgresql", _)) => {
                     let help = "use `sqlite://backstop.db`: one agent keeps its state in a file of its own";
-                    self.problems.push_hidden(node.place(), "PostgreSQL is not available yet as a store", help);
+                    self.problems
+                        .push_hidden(node.place(), "PostgreSQL is not available yet as a store", help);
                     None
                 }
                 _ => {
                     let message = format!("{} is not the address of a store", node.label());
-                    self.problems.push_hidden(node.place(), message, "write `sqlite://` and a path: `sqlite://backstop.db`");
+                    self.problems.push_hidden(
+                        node.place(),
+                        message,
+                        "write `sqlite://` and a path: `sqlite://backstop.db`",
+                    );
                     None
                 }
             }
@@ -93,7 +107,9 @@ impl Reader<'_> {
         let items = table.take("allow").and_then(|node| node.strings(&mut self.problems));
         let mut allowed = Vec::new();
         for (item, text) in items.unwrap_or_default() {
-            let parsed = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+            let parsed = text
+                .parse::<IpNet>()
+                .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
             match parsed {
                 Ok(net) if is_link_local(&net) => self.problems.push_help(
                     item.place(),
@@ -103,7 +119,8 @@ impl Reader<'_> {
                 Ok(net) => allowed.push(net),
                 Err(_) => {
                     let help = "write an address and how many of its bits count: `10.0.0.0/8`, `fd00::/8`";
-                    self.problems.push_help(item.place(), format!("`{text}` is not a network"), help);
+                    self.problems
+                        .push_help(item.place(), format!("`{text}` is not a network"), help);
                 }
             }
         }
@@ -117,7 +134,11 @@ impl Reader<'_> {
         let parsed = text.parse();
         if parsed.is_err() {
             let help = "write an IP address and a port: `0.0.0.0:8700`, `127.0.0.1:8700`, `[::]:8700`";
-            self.problems.push_help(node.place(), format!("{} is not an address to listen on", node.label()), help);
+            self.problems.push_help(
+                node.place(),
+                format!("{} is not an address to listen on", node.label()),
+                help,
+            );
         }
         parsed.ok()
     }
@@ -140,7 +161,8 @@ impl Reader<'_> {
         });
         if per_minute.is_none() {
             let message = format!("{} is not a rate", node.label());
-            self.problems.push_help(node.place(), message, "write `\"60/m\"`, `\"1/s\"` or `\"off\"`");
+            self.problems
+                .push_help(node.place(), message, "write `\"60/m\"`, `\"1/s\"` or `\"off\"`");
         }
         per_minute.map(Some)
     }

@@ -16,8 +16,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// Keys that name a request; each check, control and warm-up has exactly one.
-pub(super) const REQUEST_KEYS: &[&str] =
-    &["get", "head", "post", "put", "patch", "delete", "options", "method", "url"];
+pub(super) const REQUEST_KEYS: &[&str] = &[
+    "get", "head", "post", "put", "patch", "delete", "options", "method", "url",
+];
 
 /// Keys that belong to one request: a policy whose warm-up asks another address has its own.
 const STEP_KEYS: &[&str] = &[
@@ -95,7 +96,10 @@ pub struct Rollback {
 impl Rollback {
     /// The freeze that `wall` falls into, as it is written.
     pub fn freeze_at(&self, wall: Timestamp) -> Option<&str> {
-        self.freeze.iter().find(|freeze| freeze.holds_at(wall)).map(Freeze::as_str)
+        self.freeze
+            .iter()
+            .find(|freeze| freeze.holds_at(wall))
+            .map(Freeze::as_str)
     }
 }
 
@@ -153,7 +157,10 @@ impl Reader<'_> {
                 );
             }
             let settings = self.settings(&mut table, Some((root, top)), built_in);
-            table.finish(&mut self.problems, &[("app", "when.app"), ("env", "when.env"), ("environment", "when.env")]);
+            table.finish(
+                &mut self.problems,
+                &[("app", "when.app"), ("env", "when.env"), ("environment", "when.env")],
+            );
             policies.extend(settings.map(|settings| Policy { when, settings }));
         }
         policies
@@ -182,7 +189,12 @@ impl Reader<'_> {
             return default;
         };
         let read = Retry {
-            every: self.duration(&mut retry, "every", Duration::from_millis(250)..=5 * MINUTE, default.every),
+            every: self.duration(
+                &mut retry,
+                "every",
+                Duration::from_millis(250)..=5 * MINUTE,
+                default.every,
+            ),
             // One failure must never be enough.
             failures: self.count(&mut retry, "failures", 2..=1000, default.failures),
             passes: self.count(&mut retry, "passes", 1..=1000, default.passes),
@@ -195,7 +207,10 @@ impl Reader<'_> {
             ("max", "failures"),
             ("threshold", "failures"),
             ("successes", "passes"),
-            ("for", "the time to warm up is `for` in `[warmup]`, the time to watch is `for` in `[watch]`"),
+            (
+                "for",
+                "the time to warm up is `for` in `[warmup]`, the time to watch is `for` in `[watch]`",
+            ),
         ];
         retry.finish(&mut self.problems, &aliases);
         read
@@ -238,7 +253,10 @@ impl Reader<'_> {
         let aliases = [
             ("every", "the pace is `every` in `[retry]`"),
             ("interval", "the pace is `every` in `[retry]`"),
-            ("successes", "the gate opens at the first good answer; `passes` in `[retry]` are counted after it"),
+            (
+                "successes",
+                "the gate opens at the first good answer; `passes` in `[retry]` are counted after it",
+            ),
             ("timeout_total", "for"),
             ("path", "get"),
             ("status", "expect.status"),
@@ -272,12 +290,20 @@ impl Reader<'_> {
         }
         let read = Rollback {
             max_per_hour: self.count(&mut rollback, "max_per_hour", 0..=60, default.max_per_hour),
-            cooldown: self.duration(&mut rollback, "cooldown", Duration::ZERO..=7 * 24 * HOUR, default.cooldown),
+            cooldown: self.duration(
+                &mut rollback,
+                "cooldown",
+                Duration::ZERO..=7 * 24 * HOUR,
+                default.cooldown,
+            ),
             act_within: self.duration(&mut rollback, "act_within", SECOND..=7 * 24 * HOUR, default.act_within),
             irreversible: self.irreversible(&mut rollback).unwrap_or(default.irreversible),
             freeze: self.freeze(&mut rollback).unwrap_or(default.freeze),
         };
-        rollback.finish(&mut self.problems, &[("limit", "max_per_hour"), ("within", "act_within")]);
+        rollback.finish(
+            &mut self.problems,
+            &[("limit", "max_per_hour"), ("within", "act_within")],
+        );
         read
     }
 

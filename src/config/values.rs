@@ -49,7 +49,10 @@ impl Config {
             Some(name) => self.find(name).map(|(scope, _)| scope),
             None => self.scopes.first(),
         };
-        for (name, value) in scope.map(|scope| Scope::vars_for(scope, deployment)).unwrap_or_default() {
+        for (name, value) in scope
+            .map(|scope| Scope::vars_for(scope, deployment))
+            .unwrap_or_default()
+        {
             values.insert(format!("vars.{name}"), value, false);
         }
         values

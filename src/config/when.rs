@@ -10,9 +10,15 @@ const ALIASES: &[(&str, &str)] = &[
     ("project", "app"),
     ("apps", "app"),
     ("envs", "env"),
-    ("stage", "`when.stage` is not available yet: checks run when the deployment is live"),
+    (
+        "stage",
+        "`when.stage` is not available yet: checks run when the deployment is live",
+    ),
     ("region", "matching by region is not available yet"),
-    ("kind", "matching by kind is not available yet; `preview = true` is for preview environments"),
+    (
+        "kind",
+        "matching by kind is not available yet; `preview = true` is for preview environments",
+    ),
 ];
 
 /// A pattern of names in which only `*` is special: it stands for any run of characters, also none.
@@ -147,7 +153,7 @@ fn read_env(node: Option<Node<'_>>, problems: &mut Problems) -> Names {
         problems.warn(
             place,
             "`*` does not name preview environments",
-            "leave it out, or add `preview = true` to mean them",
+            "leave it out; they are named by `preview = true` or by more of their name: `pr-*`",
         );
     }
     names
@@ -164,7 +170,11 @@ fn read_names(node: Option<Node<'_>>, problems: &mut Problems) -> Names {
         };
     };
     let mut names = Names::default();
-    if let Some(not) = table.required("not", "write `\"name\"`, `[\"a\", \"b-*\"]` or `{ not = \"name\" }`", problems) {
+    if let Some(not) = table.required(
+        "not",
+        "write `\"name\"`, `[\"a\", \"b-*\"]` or `{ not = \"name\" }`",
+        problems,
+    ) {
         names.not = read_globs(&not, problems);
     }
     table.finish(problems, &[]);
@@ -175,7 +185,11 @@ fn read_names(node: Option<Node<'_>>, problems: &mut Problems) -> Names {
 pub(super) fn read_globs(node: &Node<'_>, problems: &mut Problems) -> Vec<Glob> {
     let texts = node.strings(problems).unwrap_or_default();
     if texts.is_empty() && node.as_array().is_some_and(|items| items.is_empty()) {
-        problems.push_help(node.place(), format!("{} is empty", node.label()), "leave it out to mean all");
+        problems.push_help(
+            node.place(),
+            format!("{} is empty", node.label()),
+            "leave it out to mean all",
+        );
     }
     let mut globs = Vec::new();
     for (item, text) in texts {

@@ -12,44 +12,44 @@ use super::plain::rfc3339_seconds;
 use super::text::{line, verbatim};
 
 /// Discord's bound.
-const TITLE_CHARS_MAX: usize = 256;
+const TITLE_UNITS_MAX: usize = 256;
 /// Discord's bound is 4,096, but all texts of an embed together may have 6,000.
-const DESCRIPTION_CHARS_MAX: usize = 1500;
+const DESCRIPTION_UNITS_MAX: usize = 1500;
 /// Discord's bound is 25.
 const FIELDS_MAX: usize = 25;
 /// Discord's bound is 1,024; short ones leave room for the others within the 6,000.
-const FACT_CHARS_MAX: usize = 250;
+const FACT_UNITS_MAX: usize = 250;
 /// Discord's bound.
-const VALUE_CHARS_MAX: usize = 1024;
+const VALUE_UNITS_MAX: usize = 1024;
 /// Discord's bound is 2,048.
-const FOOTER_CHARS_MAX: usize = 200;
+const FOOTER_UNITS_MAX: usize = 200;
 /// A line of the list of checks; nine of them fit in one value.
-const CHECK_CHARS_MAX: usize = 110;
+const CHECK_UNITS_MAX: usize = 110;
 
 /// The message as JSON text.
 pub(super) fn render(message: &Message) -> String {
     let mut fields: Vec<Value> = message
         .facts
         .iter()
-        .map(|(label, value)| field(label, line(value, FACT_CHARS_MAX, escape), true))
+        .map(|(label, value)| field(label, line(value, FACT_UNITS_MAX, escape), true))
         .collect();
     if !message.checks.is_empty() {
         let lines: Vec<String> = message
             .checks
             .iter()
-            .map(|check| line(check, CHECK_CHARS_MAX, escape))
+            .map(|check| line(check, CHECK_UNITS_MAX, escape))
             .collect();
         fields.push(field("Failing checks", lines.join("\n"), false));
     }
     fields.push(field("What to do", next(message), false));
     fields.truncate(FIELDS_MAX);
     let mut embed = json!({
-        "title": line(&format!("{} {}", message.sign, message.title), TITLE_CHARS_MAX, escape),
-        "description": line(&message.reason, DESCRIPTION_CHARS_MAX, escape),
+        "title": line(&format!("{} {}", message.sign, message.title), TITLE_UNITS_MAX, escape),
+        "description": line(&message.reason, DESCRIPTION_UNITS_MAX, escape),
         "color": message.severity.colour(),
         "timestamp": rfc3339_seconds(message.at),
         "fields": fields,
-        "footer": {"text": line(&message.origin, FOOTER_CHARS_MAX, verbatim)},
+        "footer": {"text": line(&message.origin, FOOTER_UNITS_MAX, verbatim)},
     });
     if let Some(link) = &message.link {
         embed["url"] = json!(link.as_str());
@@ -63,8 +63,9 @@ fn next(message: &Message) -> String {
         .link
         .as_ref()
         .map(|link| format!("\n[Open the run]({})", link_target(link)));
-    let mut text = line(message.next, FACT_CHARS_MAX, escape);
-    if let Some(link) = link.filter(|link| text.chars().count() + link.chars().count() <= VALUE_CHARS_MAX) {
+    let mut text = line(message.next, FACT_UNITS_MAX, escape);
+    if let Some(link) = link.filter(|link| text.encode_utf16().count() + link.encode_utf16().count() <= VALUE_UNITS_MAX)
+    {
         text.push_str(&link);
     }
     text

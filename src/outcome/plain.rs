@@ -41,7 +41,7 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     verdict: Option<&'static str>,
     reason: String,
-    checks: Vec<CheckPart<'a>>,
+    checks: Vec<CheckPart>,
     #[serde(skip_serializing_if = "Option::is_none")]
     checks_omitted: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,8 +63,8 @@ struct CommitPart {
 }
 
 #[derive(Serialize)]
-struct CheckPart<'a> {
-    name: &'a str,
+struct CheckPart {
+    name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     verdict: Option<&'static str>,
     probes: u32,
@@ -132,7 +132,7 @@ fn commit(commit: &Commit) -> Option<CommitPart> {
 }
 
 /// The checks in their own order, unless there are too many: then those that failed come first.
-fn checks(reports: &[CheckReport]) -> Vec<CheckPart<'_>> {
+fn checks(reports: &[CheckReport]) -> Vec<CheckPart> {
     let mut order: Vec<&CheckReport> = reports.iter().collect();
     if order.len() > CHECKS_MAX {
         order.sort_by_key(|report| report.failed == 0);
@@ -141,7 +141,7 @@ fn checks(reports: &[CheckReport]) -> Vec<CheckPart<'_>> {
     order
         .into_iter()
         .map(|report| CheckPart {
-            name: report.name.as_str(),
+            name: name(report.name.as_str()),
             verdict: report.verdict.map(Verdict::as_str),
             probes: report.probes,
             failed: report.failed,

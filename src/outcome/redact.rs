@@ -3,41 +3,29 @@
 use secrecy::ExposeSecret;
 
 use super::endpoint::Endpoint;
+use crate::step::Redactor;
 
-/// What stands in place of a secret.
-const MARK: &str = "[redacted]";
+/// Shortest part of an address that is taken for a credential, in bytes; shorter ones are ordinary words.
+const PART_BYTES_MIN: usize = 8;
 
-/// Shortest text that is looked for; shorter ones are ordinary words, and no one's credential.
-const SECRET_CHARS_MIN: usize = 8;
-
-/// `text` without the endpoint's address, the telling parts of it, and its secret; each also as JSON writes it.
-pub(super) fn redact(text: &str, endpoint: &Endpoint) -> String {
-    let mut out = text.to_owned();
-    for secret in secrets(endpoint) {
-        out = out.replace(&secret, MARK);
-    }
-    out
-}
-
-/// Everything to look for, longest first, so that a part never spoils the whole.
-fn secrets(endpoint: &Endpoint) -> Vec<String> {
+/// Knows the endpoint's address, the telling parts of it, and its secret.
+pub(super) fn redactor(endpoint: &Endpoint) -> Redactor {
     let url = endpoint.url.expose();
-    let mut found = vec![url.as_str().to_owned(), url.path().to_owned()];
-    found.extend(url.path().split('/').map(str::to_owned));
-    found.extend(url.query().map(str::to_owned));
-    found.extend(url.query_pairs().map(|(_, value)| value.into_owned()));
-    found.push(url.username().to_owned());
-    found.extend(url.password().map(str::to_owned));
+    let values = url.query_pairs().map(|(_, value)| value.into_owned());
+    let parts = [url.path(), url.query().unwrap_or_default(), url.username()]
+        .into_iter()
+        .chain(url.path_segments().into_iter().flatten())
+        .map(str::to_owned)
+        .chain(values)
+        .filter(|part| part.len() >= PART_BYTES_MIN);
+    let mut redactor = Redactor::new(parts);
+    redactor.add(url.as_str());
+    redactor.add(url.password().unwrap_or_default());
     if let Some(secret) = &endpoint.secret {
         let secret = secret.expose_secret();
-        found.push(secret.to_owned());
-        found.extend(secret.strip_prefix("whsec_").map(str::to_owned));
+        redactor.add(secret);
+        // What the prefix stands before is the key itself.
+        redactor.add(secret.strip_prefix("whsec_").unwrap_or_default());
     }
-    // JSON may write a slash as `\/` (RFC 8259 §7), and PHP's does.
-    let escaped: Vec<String> = found.iter().map(|plain| plain.replace('/', "\\/")).collect();
-    found.extend(escaped);
-    found.retain(|secret| secret.chars().count() >= SECRET_CHARS_MIN);
-    found.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-    found.dedup();
-    found
+    redactor
 }

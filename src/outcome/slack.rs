@@ -11,35 +11,35 @@ use super::chat::Message;
 use super::text::line;
 
 /// Slack's bound of a header block's text.
-const HEADER_CHARS_MAX: usize = 150;
+const HEADER_UNITS_MAX: usize = 150;
 /// Slack's bound of a section's text is 3,000; a paragraph of ours stays well below.
-const PARAGRAPH_CHARS_MAX: usize = 1500;
+const PARAGRAPH_UNITS_MAX: usize = 1500;
 /// Slack's bound of a field's text is 2,000, label and all.
-const FIELD_CHARS_MAX: usize = 500;
+const FIELD_UNITS_MAX: usize = 500;
 /// A check's line; nine of them stay below a section's bound.
-const CHECK_CHARS_MAX: usize = 300;
+const CHECK_UNITS_MAX: usize = 300;
 
 /// The message as JSON text.
 pub(super) fn render(message: &Message) -> String {
-    let title = line(&format!("{} {}", message.sign, message.title), HEADER_CHARS_MAX, escape);
-    let mut blocks = vec![section(line(&message.reason, PARAGRAPH_CHARS_MAX, escape))];
+    let title = line(&format!("{} {}", message.sign, message.title), HEADER_UNITS_MAX, escape);
+    let mut blocks = vec![section(line(&message.reason, PARAGRAPH_UNITS_MAX, escape))];
     if !message.checks.is_empty() {
         let lines: Vec<String> = message
             .checks
             .iter()
-            .map(|check| format!("• {}", line(check, CHECK_CHARS_MAX, escape)))
+            .map(|check| format!("• {}", line(check, CHECK_UNITS_MAX, escape)))
             .collect();
         blocks.push(section(lines.join("\n")));
     }
     blocks.push(fields(&message.facts));
     blocks.push(section(format!(
         "*What to do:* {}",
-        line(message.next, PARAGRAPH_CHARS_MAX, escape)
+        line(message.next, PARAGRAPH_UNITS_MAX, escape)
     )));
     if let Some(link) = &message.link {
         blocks.push(section(format!("<{}|Open the run>", link_target(link))));
     }
-    blocks.push(json!({"type": "context", "elements": [mrkdwn(line(&message.origin, FIELD_CHARS_MAX, escape))]}));
+    blocks.push(json!({"type": "context", "elements": [mrkdwn(line(&message.origin, FIELD_UNITS_MAX, escape))]}));
     json!({
         "text": title, // what a notification shows
         "unfurl_links": false,
@@ -53,7 +53,7 @@ pub(super) fn render(message: &Message) -> String {
 fn fields(facts: &[(&'static str, String)]) -> Value {
     let fields: Vec<Value> = facts
         .iter()
-        .map(|(label, value)| mrkdwn(format!("*{label}*\n{}", line(value, FIELD_CHARS_MAX, escape))))
+        .map(|(label, value)| mrkdwn(format!("*{label}*\n{}", line(value, FIELD_UNITS_MAX, escape))))
         .collect();
     json!({"type": "section", "fields": fields})
 }

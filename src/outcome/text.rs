@@ -8,12 +8,15 @@ pub(super) fn verbatim(character: char, out: &mut String) {
     out.push(character);
 }
 
-/// One line of at most `chars_max` characters, counted after escaping; what does not fit is cut at a whole character
-/// and ends in `…`.
+/// What stands for a text of which nothing can be seen; chats refuse empty ones.
+const NOTHING: char = '–';
+
+/// One line of 1 to `units_max` UTF-16 units, counted after escaping; what does not fit is cut at a whole character
+/// and ends in `…`. The chats say "characters" and not what they count as one; UTF-16 units are the strictest reading.
 ///
 /// Control characters and line breaks become one blank, so that no text can pretend to be another line of the message;
 /// characters that are invisible or turn the writing direction are left out, so that none looks like another text.
-pub(super) fn line(text: &str, chars_max: usize, escape: Escape) -> String {
+pub(super) fn line(text: &str, units_max: usize, escape: Escape) -> String {
     let mut out = String::new();
     let mut used = 0;
     let mut fits = 0; // bytes of `out` that leave room for the ellipsis
@@ -21,16 +24,19 @@ pub(super) fn line(text: &str, chars_max: usize, escape: Escape) -> String {
     for character in visible(text) {
         one.clear();
         escape(character, &mut one);
-        used += one.chars().count();
-        if used > chars_max {
+        used += one.encode_utf16().count();
+        if used > units_max {
             out.truncate(fits);
             out.push('…');
             return out;
         }
         out.push_str(&one);
-        if used < chars_max {
+        if used < units_max {
             fits = out.len();
         }
+    }
+    if out.is_empty() {
+        out.push(NOTHING);
     }
     out
 }
