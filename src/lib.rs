@@ -2,7 +2,12 @@
 //!
 //! How the parts fit together, and what each may know of the others, is in `ARCHITECTURE.md`.
 
+pub mod check;
 pub mod clock;
+pub mod config;
+pub mod document;
 pub mod domain;
+pub mod outcome;
 pub mod runtime;
+pub mod step;
 pub mod telemetry;

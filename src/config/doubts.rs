@@ -1,0 +1,121 @@
+//! What only shows when all checks are known: names that are not unique, and what is likely not meant.
+
+use std::collections::BTreeMap;
+
+use super::assemble::FileChecks;
+use super::checks::{CHECKS_MAX, RawCheck};
+use super::read::Reader;
+use super::scope::{Origin, Scope};
+use super::settings::Policy;
+use super::when::When;
+use crate::document::Source;
+use crate::domain::{CheckName, Severity};
+use crate::step::Step;
+
+impl Reader<'_> {
+    pub(super) fn unique_names<'c, 'a: 'c>(&mut self, checks: impl Iterator<Item = &'c RawCheck<'a>>) {
+        let mut seen: BTreeMap<&str, &RawCheck<'a>> = BTreeMap::new();
+        for (number, check) in checks.enumerate() {
+            if number == CHECKS_MAX {
+                self.problems
+                    .push(check.place.clone(), format!("there are more than {CHECKS_MAX} checks"));
+                return;
+            }
+            if let Some(first) = seen.get(check.name.as_str()) {
+                let message = format!("check \"{}\" is also at {}", check.name, first.place.line_label());
+                let help = "names are unique over all files: results and history are kept by them";
+                self.problems.push_help(check.place.clone(), message, help);
+            } else {
+                seen.insert(&check.name, check);
+            }
+        }
+    }
+
+    /// Warns of a check that needs one which may not run where it does.
+    pub(super) fn narrower_needs(
+        &mut self,
+        file: &FileChecks<'_>,
+        check: &RawCheck<'_>,
+        needed: &[CheckName],
+        files: &[FileChecks<'_>],
+    ) {
+        let find = |name: &CheckName| {
+            let in_file = |file| Some((file, find_raw(file, name)?));
+            files.iter().find_map(in_file)
+        };
+        for (home, other) in needed.iter().filter_map(find) {
+            let covers = |other: &When, own: &When| other.is_any() || other == own;
+            if !covers(&home.scope.when, &file.scope.when) || !covers(&other.when, &check.when) {
+                let message = format!(
+                    "check \"{}\" needs \"{}\", whose `when` is another",
+                    check.name, other.name
+                );
+                let help = "where only one of them runs, the run is inconclusive: give both the same `when`";
+                self.problems.warn(check.place.clone(), message, help);
+            }
+        }
+    }
+
+    /// Warns of credentials that may never be sent: nobody says whose address they go to.
+    pub(super) fn credentials(&mut self, scope: &Scope, check: &RawCheck<'_>, policies: &[Policy]) {
+        let origin = Origin::of(check.step.send.target.source());
+        let configured = match origin {
+            Origin::Configured => true,
+            Origin::Templated => false,
+            Origin::Base => {
+                let named = check.when.names_apps_exactly() || scope.when.names_apps_exactly();
+                let by_policy = |policy: &Policy| policy.settings.base.is_some() || policy.when.names_apps_exactly();
+                let based =
+                    check.base.is_some() || scope.base.is_some() || scope.envs.iter().any(|env| env.base.is_some());
+                named || based || policies.iter().any(by_policy)
+            }
+        };
+        if !configured && carries_credentials(&check.step) {
+            let message = format!(
+                "check \"{}\" carries credentials, and nothing says whose address gets them",
+                check.name
+            );
+            let help = match origin {
+                Origin::Templated => "write the host without placeholders; until then it is not sent",
+                _ => "set `base`, or name the app exactly: `when.app = \"shop\"`; until then it is not sent",
+            };
+            self.problems.warn(check.place.clone(), message, help);
+        }
+    }
+
+    /// Warns of a config that judges nothing, or can never roll back.
+    pub(super) fn too_few(&mut self, files: &[FileChecks<'_>]) {
+        let all: Vec<&RawCheck<'_>> = files.iter().flat_map(|file| &file.checks).collect();
+        let critical: Vec<&&RawCheck<'_>> = all
+            .iter()
+            .filter(|check| check.severity == Severity::Critical)
+            .collect();
+        if let ([], Some(path)) = (all.as_slice(), files.first().map(|file| file.scope.path.clone())) {
+            let source = Source::new(path, "");
+            let help = "add one: `[check.home]` with `get = \"/\"`; a run without checks is inconclusive";
+            self.problems.warn(source.start(), "there are no checks", help);
+        } else if let [only] = critical.as_slice()
+            && !only.repeat
+        {
+            let message = format!(
+                "the only critical check, \"{}\", cannot roll back on its own",
+                only.name
+            );
+            let help = "add a check that reads, or `repeat = true` if it is safe to send again";
+            self.problems.warn(only.place.clone(), message, help);
+        }
+    }
+}
+
+fn find_raw<'f, 'a>(file: &'f FileChecks<'a>, name: &CheckName) -> Option<&'f RawCheck<'a>> {
+    file.checks.iter().find(|check| check.name == name.as_str())
+}
+
+/// Whether a step sends a secret or a value of another check, which is taken for one.
+fn carries_credentials(step: &Step) -> bool {
+    let is_secret = |slot: &String| {
+        let space = slot.split_once('.').map(|(space, _)| space);
+        !matches!(space, None | Some("deploy" | "vars" | "run"))
+    };
+    step.send.bearer.is_some() || step.slots().iter().any(is_secret)
+}

@@ -1,0 +1,169 @@
+//! From files to a [`Config`].
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::platforms::PlatformFiles;
+use super::read::Reader;
+use super::secrets::Secrets;
+use super::when::Glob;
+use super::{Config, Env};
+use crate::document::{Document, Level, Node, Problem, Problems, Source};
+
+/// At most this many files are included.
+pub const INCLUDED_FILES_MAX: usize = 500;
+
+/// The warm-up of those who configure none.
+const WARMUP_BUILT_IN: &str = "get = \"/\"\n";
+
+/// Reads the config at `path`, with the files it includes and the platform files and secrets it names.
+///
+/// # Errors
+/// Every problem there is, by file and place.
+pub fn load(path: &Path, env: &dyn Env) -> Result<Config, Vec<Problem>> {
+    let mut problems = Problems::new();
+    let sources = gather(path, env, &mut problems);
+    let directory = path.parent().unwrap_or_else(|| Path::new(""));
+    build(&sources, directory, env, problems)
+}
+
+/// The main file and the files it includes.
+fn gather(path: &Path, env: &dyn Env, problems: &mut Problems) -> Vec<Source> {
+    let name = path.display().to_string();
+    let main = match env.read(path) {
+        Ok(text) => Source::new(name, text),
+        Err(error) => {
+            let source = Source::new(name, "");
+            let help = "name another with `--config`, or see it all without one: `backstop demo`";
+            problems.push_help(source.start(), format!("cannot read this file: {error}"), help);
+            return vec![source];
+        }
+    };
+    let included = included(&main, path, env, problems);
+    std::iter::once(main).chain(included).collect()
+}
+
+fn included(main: &Source, path: &Path, env: &dyn Env, problems: &mut Problems) -> Vec<Source> {
+    // Its syntax errors are reported when it is read as a whole.
+    let mut unseen = Problems::new();
+    let document = main
+        .text
+        .contains("include")
+        .then(|| Document::parse(main, &mut unseen))
+        .flatten();
+    let Some(node) = document.as_ref().and_then(|document| document.table().peek("include")) else {
+        return Vec::new();
+    };
+    let directory = path.parent().unwrap_or_else(|| Path::new(""));
+    let mut files: Vec<Source> = Vec::new();
+    for (item, pattern) in node.strings(problems).unwrap_or_default() {
+        for found in expand(&item, pattern, directory, env, problems) {
+            let name = found.display().to_string();
+            if found == path || files.iter().any(|file| file.path == name) {
+                continue;
+            }
+            if files.len() >= INCLUDED_FILES_MAX {
+                problems.push(
+                    item.place(),
+                    format!("more than {INCLUDED_FILES_MAX} files are included"),
+                );
+                return files;
+            }
+            match env.read(&found) {
+                Ok(text) => files.push(Source::new(name, text)),
+                Err(error) => problems.push(item.place(), format!("cannot read {name}: {error}")),
+            }
+        }
+    }
+    files
+}
+
+/// The files that a pattern stands for, sorted. Only its last part may have a `*`.
+fn expand(item: &Node<'_>, pattern: &str, directory: &Path, env: &dyn Env, problems: &mut Problems) -> Vec<PathBuf> {
+    let (folder, file) = pattern.rsplit_once('/').unwrap_or(("", pattern));
+    if folder.contains('*') {
+        let help = "only the file's name can have a `*`: `checks.d/*.toml`";
+        problems.push_help(item.place(), format!("`{pattern}` has a `*` in a directory"), help);
+        return Vec::new();
+    }
+    if !file.contains('*') {
+        return vec![directory.join(pattern)];
+    }
+    let folder = directory.join(folder);
+    let glob = Glob::new(file);
+    let listed = match env.list(&folder) {
+        Ok(listed) => listed,
+        Err(error) => {
+            problems.push(
+                item.place(),
+                format!("cannot read the directory {}: {error}", folder.display()),
+            );
+            return Vec::new();
+        }
+    };
+    let name_matches = |path: &PathBuf| {
+        path.file_name()
+            .and_then(|name| name.to_str())
+            .is_some_and(|n| glob.matches(n))
+    };
+    let mut found: Vec<PathBuf> = listed.into_iter().filter(name_matches).collect();
+    found.sort();
+    if found.is_empty() {
+        problems.warn(
+            item.place(),
+            format!("no file matches `{pattern}`"),
+            "a file that is not read checks nothing",
+        );
+    }
+    found
+}
+
+fn build(sources: &[Source], directory: &Path, env: &dyn Env, mut problems: Problems) -> Result<Config, Vec<Problem>> {
+    let built_in = Source::new("built in", WARMUP_BUILT_IN);
+    let built_in = Document::parse(&built_in, &mut problems);
+    let parsed = sources
+        .iter()
+        .filter_map(|source| Document::parse(source, &mut problems));
+    let documents: Vec<Document<'_>> = parsed.collect();
+    let mut reader = Reader {
+        secrets: Secrets::new(env, directory),
+        problems,
+    };
+    let mut files = PlatformFiles {
+        env,
+        directory,
+        sources: Vec::new(),
+    };
+    let (Some(built_in), Some((main, included))) = (&built_in, documents.split_first()) else {
+        return Err(reader.problems.into_vec());
+    };
+    let built_in = built_in.table();
+    let config = reader.config(main.table(), included, &built_in, &mut files);
+    let Reader { secrets, problems } = reader;
+    let failed = problems.has_errors();
+    let found = problems.into_vec();
+    match config {
+        Some(mut config) if !failed => {
+            config.sources = sources.iter().cloned().chain(files.sources).collect();
+            config.hash = hash(&config.sources);
+            config.secrets = secrets.into_known();
+            config.warnings = found;
+            Ok(config)
+        }
+        _ => Err(found
+            .into_iter()
+            .filter(|problem| problem.level == Level::Error)
+            .collect()),
+    }
+}
+
+/// SHA-256 over names and texts; the lengths keep two texts from running into each other.
+fn hash(sources: &[Source]) -> String {
+    let mut hasher = Sha256::new();
+    for part in sources.iter().flat_map(|source| [&source.path, &source.text]) {
+        hasher.update(part.len().to_le_bytes());
+        hasher.update(part);
+    }
+    hex::encode(hasher.finalize())
+}

@@ -1,0 +1,186 @@
+//! `checks.toml`: from what people write to a [`Config`] that holds only what is valid.
+//!
+//! [`load`] reads the main file, the files it includes and the platform files it names, and reports every problem at
+//! once, each with its place. Nothing here knows the network or the database; the environment and the file system are
+//! reached through [`Env`], so that a test has its own.
+
+mod assemble;
+mod checks;
+mod doubts;
+mod env;
+mod explain;
+mod freeze;
+mod graph;
+mod load;
+mod outcomes;
+mod platforms;
+mod read;
+mod scope;
+mod secrets;
+mod server;
+mod settings;
+mod snapshot;
+mod stand_in;
+#[cfg(test)]
+mod tests;
+mod values;
+mod when;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+use url::Url;
+
+use crate::check::Check;
+use crate::document::{Problem, Source};
+use crate::domain::{CheckName, Deployment, PlatformName, Timestamp};
+use crate::outcome::Endpoint;
+use crate::step::Step;
+
+pub use env::{Env, FixedEnv, SystemEnv};
+pub use explain::{Explained, From};
+pub use freeze::{Freeze, FreezeError};
+pub use load::{INCLUDED_FILES_MAX, load};
+pub use platforms::PlatformConfig;
+use scope::Origin;
+pub use scope::{Scope, ScopedCheck};
+pub use server::Server;
+pub use settings::{Limit, Policy, Retry, Rollback, Settings, WarmUp};
+pub use when::{Glob, Names, When};
+
+/// Everything that is configured, valid as a whole.
+#[derive(Debug)]
+pub struct Config {
+    /// What we listen on.
+    pub server: Server,
+    /// Where state is kept: `sqlite://` and a path.
+    pub store_url: String,
+    /// The platforms, by name.
+    pub platforms: BTreeMap<PlatformName, PlatformConfig>,
+    /// Loopback and private addresses that events may name.
+    pub network_allow: Vec<IpNet>,
+    /// Addresses known to be good, in source order.
+    pub controls: Vec<Control>,
+    /// The receivers of outcomes, in source order.
+    pub endpoints: Vec<Endpoint>,
+    /// The settings of the top level; [`Config::settings_for`] says what holds for a deployment.
+    pub base_settings: Settings,
+    /// The policies, in source order: the first that matches holds.
+    pub policies: Vec<Policy>,
+    /// The files with checks; the main file is the first.
+    pub scopes: Vec<Scope>,
+    /// What it was read from: the main file, the included ones, then platform files.
+    pub sources: Vec<Source>,
+    /// SHA-256 of `sources` in hex. The values of secrets are not part of it.
+    pub hash: String,
+    /// What can be used but is likely not what was meant.
+    pub warnings: Vec<Problem>,
+    /// The values of all secrets that a step refers to.
+    secrets: BTreeMap<String, SecretString>,
+}
+
+/// An address known to be good, to tell "the deployment is down" from "we are offline".
+#[derive(Clone, Debug)]
+pub struct Control {
+    /// Its name: the `status` of `[control.status]`.
+    pub name: String,
+    /// What is asked, at an absolute address.
+    pub step: Step,
+}
+
+impl Config {
+    /// The settings for `deployment`: the first policy that matches, whose gaps the top level fills.
+    ///
+    /// `base` comes from the policy, else from the main file's `[env.X]`, else from its top level.
+    pub fn settings_for(&self, deployment: &Deployment) -> Settings {
+        let policy = self.policy_for(deployment);
+        let mut settings = policy.map_or(&self.base_settings, |policy| &policy.settings).clone();
+        if settings.base.is_none() {
+            settings.base = self.main_base(deployment).cloned();
+        }
+        settings
+    }
+
+    /// The checks that apply to `deployment`, in source order. None at all means that the run is inconclusive.
+    ///
+    /// A preview environment is judged only where a `when` names it: the check's, its file's, or the policy's.
+    pub fn checks_for(&self, deployment: &Deployment) -> Vec<Arc<Check>> {
+        let by_policy = self
+            .policy_for(deployment)
+            .is_some_and(|p| p.when.names_preview(deployment));
+        let matching = |scope: &Scope| {
+            let checks = scope.checks_for(deployment, by_policy);
+            checks
+                .map(|check| scope.check_at(check, deployment))
+                .collect::<Vec<_>>()
+        };
+        self.scopes.iter().flat_map(matching).collect()
+    }
+
+    /// Whether the request of `check` may carry credentials to `deployment`: its address is configured, or a `when`
+    /// names the app exactly, so that the address which the platform confirms is this app's. Without a check, the same
+    /// for the warm-up.
+    pub fn may_carry_credentials(&self, deployment: &Deployment, check: Option<&CheckName>) -> bool {
+        let policy = self.policy_for(deployment);
+        let run = self.settings_for(deployment);
+        let (scope, origin, when) = match check {
+            None => (
+                self.scopes.first(),
+                Origin::of(run.warmup.step.send.target.source()),
+                None,
+            ),
+            Some(name) => match self.find(name) {
+                Some((scope, check)) => (Some(scope), check.origin, Some(&check.when)),
+                None => return false,
+            },
+        };
+        match origin {
+            Origin::Configured => true,
+            Origin::Templated => false,
+            Origin::Base => {
+                let own = check
+                    .and_then(|name| self.check(name))
+                    .is_some_and(|check| check.base.is_some());
+                let of_file = scope.is_some_and(|scope| scope.base_for(deployment).is_some());
+                let whens = [when, scope.map(|scope| &scope.when), policy.map(|policy| &policy.when)];
+                let named = whens.into_iter().flatten().any(|when| when.names_app(&deployment.app));
+                own || of_file || run.base.is_some() || named
+            }
+        }
+    }
+
+    /// The freeze that `wall` falls into for `deployment`, as it is written in the config.
+    pub fn freeze_now(&self, deployment: &Deployment, wall: Timestamp) -> Option<String> {
+        let policy = self.policy_for(deployment);
+        let settings = policy.map_or(&self.base_settings, |policy| &policy.settings);
+        settings.rollback.freeze_at(wall).map(str::to_owned)
+    }
+
+    /// The check of this name, whatever it applies to.
+    pub fn check(&self, name: &CheckName) -> Option<&Arc<Check>> {
+        self.find(name).map(|(_, check)| &check.check)
+    }
+
+    /// All checks, in source order.
+    pub fn checks(&self) -> impl Iterator<Item = &Arc<Check>> {
+        self.scopes
+            .iter()
+            .flat_map(|scope| &scope.checks)
+            .map(|check| &check.check)
+    }
+
+    fn find(&self, name: &CheckName) -> Option<(&Scope, &ScopedCheck)> {
+        let in_scope = |scope| Some((scope, Scope::find(scope, name)?));
+        self.scopes.iter().find_map(in_scope)
+    }
+
+    fn policy_for(&self, deployment: &Deployment) -> Option<&Policy> {
+        self.policies.iter().find(|policy| policy.when.matches(deployment))
+    }
+
+    fn main_base(&self, deployment: &Deployment) -> Option<&Url> {
+        self.scopes.first().and_then(|scope| scope.base_for(deployment))
+    }
+}

@@ -1,0 +1,173 @@
+//! `[platform.X]`: who deploys, how we talk to it, and what signs its deliveries.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::Env;
+use super::read::Reader;
+use super::stand_in::{File, SecretSet};
+use crate::document::{Node, Source, Table};
+use crate::domain::PlatformName;
+
+/// One platform as configured.
+#[derive(Debug)]
+pub struct PlatformConfig {
+    /// How to read its deliveries and call its API.
+    pub kind: File,
+    /// Its API's address.
+    pub url: Url,
+    /// What its API asks for.
+    pub token: SecretString,
+    /// What may have signed its deliveries.
+    pub secrets: SecretSet,
+}
+
+/// Where platform files come from, and those that were read.
+pub(super) struct PlatformFiles<'e> {
+    pub(super) env: &'e dyn Env,
+    pub(super) directory: &'e Path,
+    pub(super) sources: Vec<Source>,
+}
+
+impl Reader<'_> {
+    /// Reads `[platform.X]`, all of them.
+    pub(super) fn platforms(
+        &mut self,
+        root: &mut Table<'_>,
+        files: &mut PlatformFiles<'_>,
+    ) -> BTreeMap<PlatformName, PlatformConfig> {
+        let mut platforms = BTreeMap::new();
+        let Some(mut table) = root.table("platform", &mut self.problems) else {
+            return platforms;
+        };
+        for (key, node) in table.take_all() {
+            if !self.name_is_good(&key, "a platform") {
+                continue;
+            }
+            let Some(entry) = node.table(&mut self.problems) else {
+                continue;
+            };
+            let entry = entry.labelled(format!("[platform.{}]", key.name));
+            if let Some(platform) = self.platform(key.name, entry, files) {
+                platforms.insert(PlatformName::new(key.name), platform);
+            }
+        }
+        platforms
+    }
+
+    fn platform(&mut self, name: &str, mut table: Table<'_>, files: &mut PlatformFiles<'_>) -> Option<PlatformConfig> {
+        let kind = self.kind(name, &mut table, files);
+        let help = "the address of its API: `url = \"https://temps.example.com\"`";
+        let url = table.required("url", help, &mut self.problems);
+        let url = url.and_then(|node| Some((node.clone(), self.url(&node)?)));
+        if let Some((node, url)) = &url
+            && url.scheme() == "http"
+            && !is_loopback(url)
+        {
+            let help = "use `https://`, so that the token cannot be read on the way";
+            self.problems
+                .warn(node.place(), "the token is sent to this address in the clear", help);
+        }
+        let help = "what its API asks for: `token = \"{{ secret.TEMPS_API_TOKEN }}\"`";
+        let token = table.required("token", help, &mut self.problems);
+        let token = token.and_then(|node| self.secrets.secret(&node, &mut self.problems));
+        let help = "what signs its deliveries: `secret = \"{{ secret.TEMPS_WEBHOOK_SECRET }}\"`";
+        let secret = table.required("secret", help, &mut self.problems);
+        let secrets = secret.and_then(|node| self.secret_set(&node));
+        let aliases = [
+            ("type", "kind"),
+            ("file", "kind"),
+            ("api_url", "url"),
+            ("base", "url"),
+            ("api_token", "token"),
+            ("api_key", "token"),
+            ("webhook_secret", "secret"),
+            ("secrets", "secret"),
+        ];
+        table.finish(&mut self.problems, &aliases);
+        Some(PlatformConfig {
+            kind: kind?,
+            url: url?.1,
+            token: token?,
+            secrets: secrets?,
+        })
+    }
+
+    fn kind(&mut self, name: &str, table: &mut Table<'_>, files: &mut PlatformFiles<'_>) -> Option<File> {
+        const HELP: &str = "write `kind = \"temps\"`, or the path of a platform file: `kind = \"platforms/ours.toml\"`";
+        let Some(node) = table.take("kind") else {
+            let built_in = File::built_in(name);
+            if built_in.is_none() {
+                self.problems
+                    .push_missing(table.place(), format!("{} has no `kind`", table.label()), HELP);
+            }
+            return built_in;
+        };
+        let text = node.string(&mut self.problems)?;
+        if let Some(built_in) = File::built_in(text) {
+            return Some(built_in);
+        }
+        if !text.contains(['/', '.']) {
+            let message = format!("there is no built-in platform `{text}`");
+            self.problems.push_help(node.place(), message, HELP);
+            return None;
+        }
+        let path = files.directory.join(text);
+        let source = match files.env.read(&path) {
+            Ok(text) => Source::new(path.display().to_string(), text),
+            Err(error) => {
+                let message = format!("cannot read the platform file {}: {error}", path.display());
+                self.problems.push_help(node.place(), message, HELP);
+                return None;
+            }
+        };
+        let read = File::read(&source);
+        files.sources.push(source);
+        read.map_err(|problems| self.problems.extend(problems)).ok()
+    }
+
+    fn secret_set(&mut self, node: &Node<'_>) -> Option<SecretSet> {
+        let Some(mut table) = node.as_table() else {
+            return self.secret_list(node).map(SecretSet::Any);
+        };
+        let mut per_app = BTreeMap::new();
+        for (app, node) in table.take_all() {
+            per_app.insert(app.name.to_owned(), self.secret_list(&node)?);
+        }
+        if per_app.is_empty() {
+            self.problems
+                .push(node.place(), format!("{} names no app", node.label()));
+            return None;
+        }
+        Some(SecretSet::PerApp(per_app))
+    }
+
+    /// One secret, or those of a rotation.
+    fn secret_list(&mut self, node: &Node<'_>) -> Option<Vec<SecretString>> {
+        let Some(items) = node.as_array() else {
+            return Some(vec![self.secrets.secret(node, &mut self.problems)?]);
+        };
+        if items.is_empty() {
+            self.problems
+                .push(node.place(), format!("{} has no secret in it", node.label()));
+            return None;
+        }
+        let read: Vec<_> = items
+            .iter()
+            .map(|item| self.secrets.secret(item, &mut self.problems))
+            .collect();
+        read.into_iter().collect()
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}

@@ -1,0 +1,176 @@
+//! `[server]`, `[store]` and `[network]`: where we listen, keep state, and may call.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+use url::Url;
+
+use super::read::Reader;
+use crate::document::Table;
+
+const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 8700);
+const STORE_DEFAULT: &str = "sqlite://backstop.db";
+const RATE_LIMIT_DEFAULT: u32 = 60;
+
+/// What we listen on, and who may ask.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// For deliveries, and for everything else too unless `admin_listen` is set.
+    pub listen: SocketAddr,
+    /// For dashboard, API and metrics apart from the deliveries.
+    pub admin_listen: Option<SocketAddr>,
+    /// Where people and platforms reach us; links start with it.
+    pub public_url: Option<Url>,
+    /// What dashboard, API and metrics ask for. Without one they answer to loopback only.
+    pub admin_token: Option<SecretString>,
+    /// Unverified requests per sender and minute; `None` is no limit.
+    pub rate_limit: Option<NonZeroU32>,
+}
+
+impl Reader<'_> {
+    /// Reads `[server]`.
+    pub(super) fn server(&mut self, root: &mut Table<'_>) -> Server {
+        let mut server = Server {
+            listen: LISTEN_DEFAULT,
+            admin_listen: None,
+            public_url: None,
+            admin_token: None,
+            rate_limit: NonZeroU32::new(RATE_LIMIT_DEFAULT),
+        };
+        let Some(mut table) = root.table("server", &mut self.problems) else {
+            return server;
+        };
+        server.listen = self.address(&mut table, "listen").unwrap_or(LISTEN_DEFAULT);
+        server.admin_listen = self.address(&mut table, "admin_listen");
+        if server.admin_listen == Some(server.listen) && server.listen.port() != 0 {
+            let place = table.key_place("admin_listen");
+            self.problems.push_help(
+                place,
+                "`admin_listen` is the same as `listen`",
+                "leave it out to share one address",
+            );
+        }
+        server.public_url = table.take("public_url").and_then(|node| self.url(&node));
+        let token = table.take("admin_token");
+        server.admin_token = token.and_then(|node| self.secrets.secret(&node, &mut self.problems));
+        if let Some(rate_limit) = self.rate_limit(&mut table) {
+            server.rate_limit = rate_limit;
+        }
+        let aliases = [
+            ("bind", "listen"),
+            ("address", "listen"),
+            ("port", "listen"),
+            ("token", "admin_token"),
+        ];
+        table.finish(&mut self.problems, &aliases);
+        server
+    }
+
+    /// Reads `[store]` to its address.
+    pub(super) fn store_url(&mut self, root: &mut Table<'_>) -> String {
+        let Some(mut table) = root.table("store", &mut self.problems) else {
+            return STORE_DEFAULT.to_owned();
+        };
+        let node = table.take("url");
+        let read = node.and_then(|node| {
+            let text = self.secrets.text(&node, &mut self.problems)?;
+            match text.split_once("://") {
+                Some(("sqlite", path)) if !path.is_empty() => Some(text),
+                Some(("postgres" | "postgresql", _)) => {
+                    let help = "use `sqlite://backstop.db`: one agent keeps its state in a file of its own";
+                    self.problems
+                        .push_hidden(node.place(), "PostgreSQL is not available yet as a store", help);
+                    None
+                }
+                _ => {
+                    let message = format!("{} is not the address of a store", node.label());
+                    self.problems.push_hidden(
+                        node.place(),
+                        message,
+                        "write `sqlite://` and a path: `sqlite://backstop.db`",
+                    );
+                    None
+                }
+            }
+        });
+        table.finish(&mut self.problems, &[("path", "url")]);
+        read.unwrap_or_else(|| STORE_DEFAULT.to_owned())
+    }
+
+    /// Reads `[network]` to the networks that events may name although they are not public.
+    pub(super) fn network_allow(&mut self, root: &mut Table<'_>) -> Vec<IpNet> {
+        let Some(mut table) = root.table("network", &mut self.problems) else {
+            return Vec::new();
+        };
+        let items = table.take("allow").and_then(|node| node.strings(&mut self.problems));
+        let mut allowed = Vec::new();
+        for (item, text) in items.unwrap_or_default() {
+            let parsed = text
+                .parse::<IpNet>()
+                .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+            match parsed {
+                Ok(net) if is_link_local(&net) => self.problems.push_help(
+                    item.place(),
+                    format!("`{text}` is link-local"),
+                    "link-local and metadata addresses are never called: take it out",
+                ),
+                Ok(net) => allowed.push(net),
+                Err(_) => {
+                    let help = "write an address and how many of its bits count: `10.0.0.0/8`, `fd00::/8`";
+                    self.problems
+                        .push_help(item.place(), format!("`{text}` is not a network"), help);
+                }
+            }
+        }
+        table.finish(&mut self.problems, &[]);
+        allowed
+    }
+
+    fn address(&mut self, table: &mut Table<'_>, key: &str) -> Option<SocketAddr> {
+        let node = table.take(key)?;
+        let text = self.secrets.text(&node, &mut self.problems)?;
+        let parsed = text.parse();
+        if parsed.is_err() {
+            let help = "write an IP address and a port: `0.0.0.0:8700`, `127.0.0.1:8700`, `[::]:8700`";
+            self.problems.push_help(
+                node.place(),
+                format!("{} is not an address to listen on", node.label()),
+                help,
+            );
+        }
+        parsed.ok()
+    }
+
+    /// `"60/m"`, `"1/s"` or `"off"`.
+    fn rate_limit(&mut self, table: &mut Table<'_>) -> Option<Option<NonZeroU32>> {
+        let node = table.take("rate_limit")?;
+        let text = node.string(&mut self.problems)?;
+        if text == "off" {
+            return Some(None);
+        }
+        let per_minute = text.split_once('/').and_then(|(count, unit)| {
+            let factor = match unit.trim() {
+                "s" => 60,
+                "m" => 1,
+                _ => return None,
+            };
+            let count: u32 = count.trim().parse().ok()?;
+            NonZeroU32::new(count.checked_mul(factor)?)
+        });
+        if per_minute.is_none() {
+            let message = format!("{} is not a rate", node.label());
+            self.problems
+                .push_help(node.place(), message, "write `\"60/m\"`, `\"1/s\"` or `\"off\"`");
+        }
+        per_minute.map(Some)
+    }
+}
+
+fn is_link_local(net: &IpNet) -> bool {
+    match net {
+        IpNet::V4(net) => net.addr().is_link_local() && net.prefix_len() >= 16,
+        IpNet::V6(net) => net.addr().is_unicast_link_local() && net.prefix_len() >= 10,
+    }
+}

@@ -1,0 +1,900 @@
+//! What people see for what they got wrong.
+
+use super::Given;
+
+/// The problems of a main file.
+fn check(text: &str) -> String {
+    Given::main(text.trim_start_matches('\n')).problems()
+}
+
+/// The warnings of a valid main file.
+fn warned(text: &str) -> String {
+    Given::main(text.trim_start_matches('\n'))
+        .var("TOKEN", "long-enough")
+        .var("SHORT", "abc")
+        .warnings()
+}
+
+#[test]
+fn six_mistakes_in_one_go() {
+    insta::assert_snapshot!(check(r#"
+[check.home]
+get = "/"
+timout = "5s"
+status = 200
+retries = 3
+max_time = "1s"
+
+[defaluts]
+timeout = "5s"
+"#), @r#"
+    error: unknown key `timout` in check "home"
+      --> checks.toml:3:1
+       |
+     3 | timout = "5s"
+       | ^^^^^^
+       = help: did you mean `timeout`?
+
+    error: unknown key `status` in check "home"
+      --> checks.toml:4:1
+       |
+     4 | status = 200
+       | ^^^^^^
+       = help: expectations live under `expect`: write `expect.status = 200`
+
+    error: unknown key `retries` in check "home"
+      --> checks.toml:5:1
+       |
+     5 | retries = 3
+       | ^^^^^^^
+       = help: the budget of all checks is `[retry]`
+
+    error: unknown key `max_time` in check "home"
+      --> checks.toml:6:1
+       |
+     6 | max_time = "1s"
+       | ^^^^^^^^
+       = help: expectations live under `expect`: write `expect.time = "1s"`
+
+    error: unknown key `defaluts` at the top level
+      --> checks.toml:8:2
+       |
+     8 | [defaluts]
+       |  ^^^^^^^^
+       = help: did you mean `defaults`?
+    "#);
+}
+
+#[test]
+fn a_file_that_is_not_there() {
+    insta::assert_snapshot!(Given::default().problems(), @r"
+    error: cannot read this file: no such file
+      --> checks.toml:1:1
+       = help: name another with `--config`, or see it all without one: `backstop demo`
+    ");
+}
+
+#[test]
+fn what_is_not_there_yet_is_said() {
+    insta::assert_snapshot!(check(r#"
+mode = "approve"
+rollback.fleet_brake = "30% in 5m"
+[store]
+url = "postgres://backstop:pw@db/backstop"
+[outcome.page]
+pagerduty = "{{ secret.PD }}"
+[check.home]
+get = "/"
+when.stage = "ready"
+step = []
+"#), @r#"
+    error: `mode = "approve"` is not available yet
+      --> checks.toml:1:8
+       |
+     1 | mode = "approve"
+       |        ^^^^^^^^^
+       = help: use "alert-only" and roll back by hand, or "auto-rollback"
+
+    error: `fleet_brake` is not available yet
+      --> checks.toml:2:10
+       |
+     2 | rollback.fleet_brake = "30% in 5m"
+       |          ^^^^^^^^^^^
+       = help: take it out; `max_per_hour` and `cooldown` limit each app meanwhile
+
+    error: PostgreSQL is not available yet as a store
+      --> checks.toml:4:7
+       = help: use `sqlite://backstop.db`: one agent keeps its state in a file of its own
+
+    error: `pagerduty` is not available yet as a receiver of outcomes
+      --> checks.toml:6:1
+       |
+     6 | pagerduty = "{{ secret.PD }}"
+       | ^^^^^^^^^
+       = help: use `url`, `slack` or `discord`
+
+    error: unknown key `stage` in `when` in check "home"
+      --> checks.toml:9:6
+       |
+     9 | when.stage = "ready"
+       |      ^^^^^
+       = help: `when.stage` is not available yet: checks run when the deployment is live
+
+    error: unknown key `step` in check "home"
+       --> checks.toml:10:1
+        |
+     10 | step = []
+        | ^^^^
+        = help: several steps in one check are not available yet: write one check for each and capture between them
+    "#);
+}
+
+#[test]
+fn modes_and_budgets_out_of_bounds() {
+    insta::assert_snapshot!(check(r#"
+mode = "auto"
+retry = { every = "1ms", failures = 1, passes = 0 }
+watch.for = 300
+[warmup]
+for = "2 days"
+interval = "1s"
+"#), @r#"
+    error: `mode` is "auto"
+      --> checks.toml:1:8
+       |
+     1 | mode = "auto"
+       |        ^^^^^^
+       = help: it can be "alert-only", "auto-rollback"
+
+    error: `every` in [retry] must be from 250ms to 5m
+      --> checks.toml:2:19
+       |
+     2 | retry = { every = "1ms", failures = 1, passes = 0 }
+       |                   ^^^^^
+
+    error: `failures` in [retry] must be from 2 to 1000
+      --> checks.toml:2:37
+       |
+     2 | retry = { every = "1ms", failures = 1, passes = 0 }
+       |                                     ^
+
+    error: `passes` in [retry] must be from 1 to 1000
+      --> checks.toml:2:49
+       |
+     2 | retry = { every = "1ms", failures = 1, passes = 0 }
+       |                                                 ^
+
+    error: `for` in [watch] has no unit
+      --> checks.toml:3:13
+       |
+     3 | watch.for = 300
+       |             ^^^
+       = help: write `"300s"` or `"300ms"`
+
+    error: `for` in [warmup] must be from 1s to 1h
+      --> checks.toml:5:7
+       |
+     5 | for = "2 days"
+       |       ^^^^^^^^
+
+    error: unknown key `interval` in [warmup]
+      --> checks.toml:6:1
+       |
+     6 | interval = "1s"
+       | ^^^^^^^^
+       = help: the pace is `every` in `[retry]`
+    "#);
+}
+
+#[test]
+fn guards_out_of_bounds() {
+    insta::assert_snapshot!(check(r#"
+[rollback]
+cooldown = "ten minutes"
+max_per_hour = -1
+irreversible = [""]
+freeze = ["weekends", "Sat 00:00-Mon 06:00 Mars/Base"]
+"#), @r#"
+    error: `cooldown` in [rollback] is not a duration
+      --> checks.toml:2:12
+       |
+     2 | cooldown = "ten minutes"
+       |            ^^^^^^^^^^^^^
+       = help: write a number and a unit: `"800ms"`, `"10s"`, `"5m"`, `"2h"`
+
+    error: `max_per_hour` in [rollback] must be from 0 to 60
+      --> checks.toml:3:16
+       |
+     3 | max_per_hour = -1
+       |                ^^
+
+    error: an item of `irreversible` in [rollback] is empty: it would forbid every rollback
+      --> checks.toml:4:17
+       |
+     4 | irreversible = [""]
+       |                 ^^
+
+    error: this is not a span of the week
+      --> checks.toml:5:11
+       |
+     5 | freeze = ["weekends", "Sat 00:00-Mon 06:00 Mars/Base"]
+       |           ^^^^^^^^^^
+       = help: write `"Sat 00:00-Mon 06:00 Europe/Berlin"`, or `"22:00-06:00 UTC"` for every day
+
+    error: `Mars/Base` is not a time zone
+      --> checks.toml:5:23
+       |
+     5 | freeze = ["weekends", "Sat 00:00-Mon 06:00 Mars/Base"]
+       |                       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+       = help: end with a zone of the IANA database: `UTC`, `Europe/Berlin`
+    "#);
+}
+
+#[test]
+fn servers_and_networks() {
+    insta::assert_snapshot!(check(r#"
+[server]
+listen = "localhost:8700"
+public_url = "backstop.example.com"
+rate_limit = "60"
+port = 8700
+[network]
+allow = ["10.0.0.0/8", "169.254.169.254", "lan"]
+[store]
+url = "backstop.db"
+"#), @r#"
+    error: `listen` in [server] is not an address to listen on
+      --> checks.toml:2:10
+       |
+     2 | listen = "localhost:8700"
+       |          ^^^^^^^^^^^^^^^^
+       = help: write an IP address and a port: `0.0.0.0:8700`, `127.0.0.1:8700`, `[::]:8700`
+
+    error: `public_url` in [server] is not an address: relative URL without a base
+      --> checks.toml:3:14
+       |
+     3 | public_url = "backstop.example.com"
+       |              ^^^^^^^^^^^^^^^^^^^^^^
+       = help: write a whole address: `https://shop.example.com`
+
+    error: `rate_limit` in [server] is not a rate
+      --> checks.toml:4:14
+       |
+     4 | rate_limit = "60"
+       |              ^^^^
+       = help: write `"60/m"`, `"1/s"` or `"off"`
+
+    error: unknown key `port` in [server]
+      --> checks.toml:5:1
+       |
+     5 | port = 8700
+       | ^^^^
+       = help: here it is called `listen`
+
+    error: `169.254.169.254` is link-local
+      --> checks.toml:7:24
+       |
+     7 | allow = ["10.0.0.0/8", "169.254.169.254", "lan"]
+       |                        ^^^^^^^^^^^^^^^^^
+       = help: link-local and metadata addresses are never called: take it out
+
+    error: `lan` is not a network
+      --> checks.toml:7:43
+       |
+     7 | allow = ["10.0.0.0/8", "169.254.169.254", "lan"]
+       |                                           ^^^^^
+       = help: write an address and how many of its bits count: `10.0.0.0/8`, `fd00::/8`
+
+    error: `url` in [store] is not the address of a store
+      --> checks.toml:9:7
+       = help: write `sqlite://` and a path: `sqlite://backstop.db`
+    "#);
+}
+
+#[test]
+fn platforms() {
+    insta::assert_snapshot!(check(r#"
+[platform.temps]
+kind = "temsp"
+url = "https://user:pw@temps.example.com"
+token = ""
+webhook_secret = "{{ secret.NOT_SET }}"
+[platform.mine]
+kind = "platforms/mine.toml"
+url = "https://mine.example.com"
+token = "{{ vars.token }}"
+secret = []
+[platform."a/b"]
+"#), @r#"
+    error: [platform.temps] has no `secret`
+      --> checks.toml:1:1
+       |
+     1 | [platform.temps]
+       | ^^^^^^^^^^^^^^^^
+       = help: what signs its deliveries: `secret = "{{ secret.TEMPS_WEBHOOK_SECRET }}"`
+
+    error: there is no built-in platform `temsp`
+      --> checks.toml:2:8
+       |
+     2 | kind = "temsp"
+       |        ^^^^^^^
+       = help: write `kind = "temps"`, or the path of a platform file: `kind = "platforms/ours.toml"`
+
+    error: `url` in [platform.temps] has a user or password in it
+      --> checks.toml:3:7
+       = help: send credentials with `bearer` or a header
+
+    error: `token` in [platform.temps] is empty
+      --> checks.toml:4:9
+       |
+     4 | token = ""
+       |         ^^
+
+    error: unknown key `webhook_secret` in [platform.temps]
+      --> checks.toml:5:1
+       |
+     5 | webhook_secret = "{{ secret.NOT_SET }}"
+       | ^^^^^^^^^^^^^^
+       = help: here it is called `secret`
+
+    error: cannot read the platform file platforms/mine.toml: no such file
+      --> checks.toml:7:8
+       |
+     7 | kind = "platforms/mine.toml"
+       |        ^^^^^^^^^^^^^^^^^^^^^
+       = help: write `kind = "temps"`, or the path of a platform file: `kind = "platforms/ours.toml"`
+
+    error: `vars.token` cannot stand in `token` in [platform.mine]
+      --> checks.toml:9:9
+       |
+     9 | token = "{{ vars.token }}"
+       |         ^^^^^^^^^^^^^^^^^^
+       = help: only `{{ secret.NAME }}` can: it is read when the file is
+
+    error: `secret` in [platform.mine] has no secret in it
+       --> checks.toml:10:10
+        |
+     10 | secret = []
+        |          ^^
+
+    error: `a/b` cannot be the name of a platform
+       --> checks.toml:11:11
+        |
+     11 | [platform."a/b"]
+        |           ^^^^^
+        = help: use letters, digits, `-` and `_`, at most 64
+    "#);
+}
+
+#[test]
+fn outcomes_and_controls() {
+    insta::assert_snapshot!(check(r#"
+[outcome.ops]
+url = "ops.example.com/hook"
+events = ["rollback.*", "smoke_test.fail", "everything"]
+[outcome.two]
+slack = "https://hooks.slack.com/x"
+discord = "https://discord.com/api/webhooks/x"
+[outcome.none]
+when = { app = [] }
+secret = "whsec_?"
+[control.status]
+get = "/status"
+[control.other]
+get = "https://status.example.com/{{ deploy.commit }}"
+"#), @r#"
+    error: the address of an endpoint must be a whole URL, such as `https://ops.example.com/hooks/backstop`: relative URL without a base
+      --> checks.toml:2:7
+       = help: check the address, or the secret it comes from
+
+    error: no event is called `smoke_test.fail`
+      --> checks.toml:3:25
+       |
+     3 | events = ["rollback.*", "smoke_test.fail", "everything"]
+       |                         ^^^^^^^^^^^^^^^^^
+       = help: did you mean `smoke_test.failed`?
+
+    error: no event is called `everything`
+      --> checks.toml:3:44
+       |
+     3 | events = ["rollback.*", "smoke_test.fail", "everything"]
+       |                                            ^^^^^^^^^^^^
+       = help: events are smoke_test.started, smoke_test.passed, smoke_test.degraded, smoke_test.suspect, smoke_test.failed, smoke_test.inconclusive, rollback.started, rollback.succeeded, rollback.unconfirmed, rollback.failed, rollback.withheld, run.superseded, endpoint.failing
+
+    error: [outcome.two] has more than one address
+      --> checks.toml:6:1
+       |
+     6 | discord = "https://discord.com/api/webhooks/x"
+       | ^^^^^^^
+       = help: write one of `url`, `slack` and `discord`
+
+    error: [outcome.none] has no address
+      --> checks.toml:7:1
+       |
+     7 | [outcome.none]
+       | ^^^^^^^^^^^^^^
+       = help: write one of `url`, `slack` and `discord`
+
+    error: `app` in `when` in [outcome.none] is empty
+      --> checks.toml:8:16
+       |
+     8 | when = { app = [] }
+       |                ^^
+       = help: leave it out to mean all
+
+    error: `secret` in [outcome.none] starts with `whsec_`, and no base64 follows
+      --> checks.toml:9:10
+       = help: generate one anew: `whsec_` and the base64 of 24 to 64 random bytes
+
+    error: `get` in [control.status] is not a whole address
+       --> checks.toml:11:7
+        |
+     11 | get = "/status"
+        |       ^^^^^^^^^
+        = help: a control is not part of the app: write a whole address, `get = "https://status.example.com/"`
+
+    error: `deploy.commit` cannot stand in a control
+       --> checks.toml:13:35
+        |
+     13 | get = "https://status.example.com/{{ deploy.commit }}"
+        |                                   ^^^^^^^^^^^^^^^^^^^
+        = help: a control is not part of any deployment; `secret.X` and `vars.X` can stand here
+    "#);
+}
+
+#[test]
+fn values_that_lead_nowhere() {
+    insta::assert_snapshot!(check(r#"
+vars.currency = "EUR"
+[check.orders]
+get = "/orders/{{ deploy.comit }}?c={{ vars.curency }}"
+expect.json.name = "{{ deploy.nme }}"
+bearer = "{{ secret.NOT_SET }}"
+[check.env]
+get = "/{{ env.HOME }}/{{ run.number }}"
+[warmup]
+get = "/{{ orders.id }}"
+"#), @r#"
+    error: there is no placeholder `deploy.comit`
+      --> checks.toml:3:16
+       |
+     3 | get = "/orders/{{ deploy.comit }}?c={{ vars.curency }}"
+       |                ^^^^^^^^^^^^^^^^^^
+       = help: did you mean `deploy.commit`?
+
+    error: there is no variable `curency` in this file
+      --> checks.toml:3:37
+       |
+     3 | get = "/orders/{{ deploy.comit }}?c={{ vars.curency }}"
+       |                                     ^^^^^^^^^^^^^^^^^^
+       = help: did you mean `vars.currency`?
+
+    error: there is no placeholder `deploy.nme`
+      --> checks.toml:4:21
+       |
+     4 | expect.json.name = "{{ deploy.nme }}"
+       |                     ^^^^^^^^^^^^^^^^
+       = help: known are deploy.id, deploy.commit, deploy.branch, deploy.message, deploy.author, deploy.app, deploy.env, deploy.project, deploy.platform, deploy.url, run.id
+
+    error: secret `NOT_SET` has no value: it is not set
+      --> checks.toml:5:11
+       |
+     5 | bearer = "{{ secret.NOT_SET }}"
+       |           ^^^^^^^^^^^^^^^^^^^^
+       = help: set the environment variable `NOT_SET`, or name a file: `[secrets]` with `NOT_SET = { file = "…" }`
+
+    error: `env` cannot be the name of a check
+      --> checks.toml:6:8
+       |
+     6 | [check.env]
+       |        ^^^
+       = help: `{{ env.… }}` already means something else
+
+    error: there is no placeholder `env.HOME`
+      --> checks.toml:7:9
+       |
+     7 | get = "/{{ env.HOME }}/{{ run.number }}"
+       |         ^^^^^^^^^^^^^^
+       = help: write `{{ secret.HOME }}`: it reads the environment variable `HOME`
+
+    error: there is no placeholder `run.number`
+      --> checks.toml:7:24
+       |
+     7 | get = "/{{ env.HOME }}/{{ run.number }}"
+       |                        ^^^^^^^^^^^^^^^^
+       = help: known are deploy.id, deploy.commit, deploy.branch, deploy.message, deploy.author, deploy.app, deploy.env, deploy.project, deploy.platform, deploy.url, run.id
+
+    error: `orders.id` cannot stand here: no check has run yet
+      --> checks.toml:9:9
+       |
+     9 | get = "/{{ orders.id }}"
+       |         ^^^^^^^^^^^^^^^
+       = help: known here are `deploy.X`, `secret.X`, `vars.X` and `run.id`
+    "#);
+}
+
+#[test]
+fn captures_that_lead_nowhere() {
+    insta::assert_snapshot!(check(r#"
+[check.login]
+post = "/login"
+capture.token = { header = "x-token" }
+bearer = "{{ token }}"
+[check.orders]
+get = "/orders/{{ token }}"
+bearer = "{{ login.tokn }}"
+[check.cart]
+get = "/cart/{{ cart.id }}"
+bearer = "{{ logn.token }}"
+[check.pages]
+get = ["/a", "/b", "/a"]
+[check.one]
+get = "/{{ pages.x }}"
+needs = ["home"]
+"#), @r#"
+    error: `token` is captured from the answer of this same request
+      --> checks.toml:4:11
+       |
+     4 | bearer = "{{ token }}"
+       |           ^^^^^^^^^^^
+       = help: a value can be sent only by a check after the one that captures it
+
+    error: there is no placeholder `token`
+      --> checks.toml:6:16
+       |
+     6 | get = "/orders/{{ token }}"
+       |                ^^^^^^^^^^^
+       = help: a value of another check is written with its name: `{{ login.token }}`
+
+    error: check "login" captures no `tokn`
+      --> checks.toml:7:11
+       |
+     7 | bearer = "{{ login.tokn }}"
+       |           ^^^^^^^^^^^^^^^^
+       = help: did you mean `login.token`?
+
+    error: check "cart" cannot need itself
+      --> checks.toml:9:14
+       |
+     9 | get = "/cart/{{ cart.id }}"
+       |              ^^^^^^^^^^^^^
+       = help: a value can be sent only by a check after the one that captures it
+
+    error: there is no check "logn"
+       --> checks.toml:10:11
+        |
+     10 | bearer = "{{ logn.token }}"
+        |           ^^^^^^^^^^^^^^^^
+        = help: did you mean `login`?
+
+    error: `/a` is twice in check "pages"
+       --> checks.toml:12:20
+        |
+     12 | get = ["/a", "/b", "/a"]
+        |                    ^^^^
+
+    error: "pages" is a list of several checks
+       --> checks.toml:14:9
+        |
+     14 | get = "/{{ pages.x }}"
+        |         ^^^^^^^^^^^^^
+        = help: write the one that is meant as a check of its own
+
+    error: there is no check "home"
+       --> checks.toml:15:10
+        |
+     15 | needs = ["home"]
+        |          ^^^^^^
+    "#);
+}
+
+#[test]
+fn circles() {
+    insta::assert_snapshot!(check(r#"
+[check.a]
+get = "/a"
+needs = "b"
+[check.b]
+get = "/b"
+needs = "c"
+[check.c]
+get = "/c"
+needs = ["a", "d"]
+[check.d]
+get = "/d"
+"#), @r"
+    error: checks need each other in a circle: a → b → c → a
+      --> checks.toml:1:8
+       |
+     1 | [check.a]
+       |        ^
+       = help: one of them must do without the other
+    ");
+}
+
+#[test]
+fn names() {
+    let main =
+        "include = \"*.d.toml\"\n[check.home]\nget = \"/\"\n[check.\"a.b\"]\nget = \"/\"\n[check.vars]\nget = \"/\"\n";
+    let env = Given::main(main).file(
+        "more.d.toml",
+        "[check.home]\nget = \"/home\"\n[check.x]\nget = 1\n[policy]\n",
+    );
+    insta::assert_snapshot!(env.problems(), @r#"
+    error: `a.b` cannot be the name of a check
+      --> checks.toml:4:8
+       |
+     4 | [check."a.b"]
+       |        ^^^^^
+       = help: use letters, digits, `-` and `_`, at most 64
+
+    error: `vars` cannot be the name of a check
+      --> checks.toml:6:8
+       |
+     6 | [check.vars]
+       |        ^^^^
+       = help: `{{ vars.… }}` already means something else
+
+    error: check "home" is also at checks.toml:2
+      --> more.d.toml:1:8
+       |
+     1 | [check.home]
+       |        ^^^^
+       = help: names are unique over all files: results and history are kept by them
+
+    error: `get` in check "x" must be a string, not an integer
+      --> more.d.toml:4:7
+       |
+     4 | get = 1
+       |       ^
+
+    error: unknown key `policy` at the top level
+      --> more.d.toml:5:2
+       |
+     5 | [policy]
+       |  ^^^^^^
+       = help: it belongs in the main file; an included one has `when`, `base`, `[vars]`, `[env.X]`, `[defaults]` and `[check.X]`
+    "#);
+}
+
+#[test]
+fn includes() {
+    insta::assert_snapshot!(check("include = [\"*/x.toml\", \"gone.toml\", 7]\n"), @r#"
+    error: `*/x.toml` has a `*` in a directory
+      --> checks.toml:1:12
+       |
+     1 | include = ["*/x.toml", "gone.toml", 7]
+       |            ^^^^^^^^^^
+       = help: only the file's name can have a `*`: `checks.d/*.toml`
+
+    error: cannot read gone.toml: no such file
+      --> checks.toml:1:24
+       |
+     1 | include = ["*/x.toml", "gone.toml", 7]
+       |                        ^^^^^^^^^^^
+
+    error: an item of `include` must be a string, not an integer
+      --> checks.toml:1:37
+       |
+     1 | include = ["*/x.toml", "gone.toml", 7]
+       |                                     ^
+    "#);
+}
+
+#[test]
+fn a_default_that_is_wrong_is_said_once() {
+    insta::assert_snapshot!(check(r#"
+[defaults]
+get = "/"
+timeout = 5
+[check.a]
+get = "/a"
+[check.b]
+get = "/b"
+"#), @r#"
+    error: `get` cannot have a default
+      --> checks.toml:2:1
+       |
+     2 | get = "/"
+       | ^^^
+       = help: each check names its own address
+
+    error: `timeout` in [defaults] has no unit
+      --> checks.toml:3:11
+       |
+     3 | timeout = 5
+       |           ^
+       = help: write `"5s"` or `"5ms"`
+    "#);
+}
+
+#[test]
+fn whens() {
+    insta::assert_snapshot!(check(r#"
+when = { environment = "x", app = [""] }
+[check.a]
+get = "/a"
+when = { env = { nto = "x" }, preview = "yes" }
+[check.b]
+get = "/b"
+when = "production"
+"#), @r#"
+    error: unknown key `environment` in [when]
+      --> checks.toml:1:10
+       |
+     1 | when = { environment = "x", app = [""] }
+       |          ^^^^^^^^^^^
+       = help: here it is called `env`
+
+    error: `app` in [when] has an empty name
+      --> checks.toml:1:36
+       |
+     1 | when = { environment = "x", app = [""] }
+       |                                    ^^
+
+    error: `env` in `when` in check "a" has no `not`
+      --> checks.toml:4:16
+       |
+     4 | when = { env = { nto = "x" }, preview = "yes" }
+       |                ^^^^^^^^^^^^^
+       = help: write `"name"`, `["a", "b-*"]` or `{ not = "name" }`
+
+    error: unknown key `nto` in `env` in `when` in check "a"
+      --> checks.toml:4:18
+       |
+     4 | when = { env = { nto = "x" }, preview = "yes" }
+       |                  ^^^
+       = help: did you mean `not`?
+
+    error: `preview` in `when` in check "a" must be `true` or `false`, not a string
+      --> checks.toml:4:41
+       |
+     4 | when = { env = { nto = "x" }, preview = "yes" }
+       |                                         ^^^^^
+
+    error: `when` in check "b" must be a table, not a string
+      --> checks.toml:7:8
+       |
+     7 | when = "production"
+       |        ^^^^^^^^^^^^
+    "#);
+}
+
+#[test]
+fn secrets_that_are_no_secrets() {
+    let env = Given::main(
+        "[secrets]\nA = \"hunter2-hunter2\"\nB = { path = \"b\" }\nC = { file = \"gone\" }\n\
+         [server]\nadmin_token = \"{{ secret.C }}\"\n",
+    );
+    let shown = env.problems();
+    assert!(!shown.contains("hunter2"), "{shown}");
+    insta::assert_snapshot!(shown, @r#"
+    error: `A` in [secrets] must be a table with `file`
+      --> checks.toml:2:5
+       = help: write `NAME = { file = "/run/secrets/name" }`; without an entry the environment variable is read
+
+    error: `B` in [secrets] has no `file`
+      --> checks.toml:3:5
+       |
+     3 | B = { path = "b" }
+       |     ^^^^^^^^^^^^^^
+       = help: write `NAME = { file = "/run/secrets/name" }`; without an entry the environment variable is read
+
+    error: unknown key `path` in `B` in [secrets]
+      --> checks.toml:3:7
+       |
+     3 | B = { path = "b" }
+       |       ^^^^
+       = help: here it is called `file`
+
+    error: secret `C` has no value: no such file
+      --> checks.toml:6:15
+       |
+     6 | admin_token = "{{ secret.C }}"
+       |               ^^^^^^^^^^^^^^^^
+       = help: it is read from the file gone
+    "#);
+}
+
+#[test]
+fn what_is_doubtful_is_warned_of() {
+    insta::assert_snapshot!(warned(r#"
+[server]
+admin_token = "literal-token"
+[platform.temps]
+url = "http://temps.example.com"
+token = "{{ secret.SHORT }}"
+secret = "{{ secret.TOKEN }}"
+[[policy]]
+mode = "auto-rollback"
+[outcome.ops]
+url = "https://ops.example.com/"
+events = ["protection.lost"]
+[check.login]
+post = "/login"
+bearer = "{{ secret.TOKEN }}"
+"#), @r#"
+    warning: `admin_token` in [server] is written into the file
+      --> checks.toml:2:15
+       = help: keep it out of the file: `"{{ secret.NAME }}"` reads the environment variable NAME
+
+    warning: the token is sent to this address in the clear
+      --> checks.toml:4:7
+       |
+     4 | url = "http://temps.example.com"
+       |       ^^^^^^^^^^^^^^^^^^^^^^^^^^
+       = help: use `https://`, so that the token cannot be read on the way
+
+    warning: secret `SHORT` has fewer than 8 characters
+      --> checks.toml:5:9
+       |
+     5 | token = "{{ secret.SHORT }}"
+       |         ^^^^^^^^^^^^^^^^^^^^
+       = help: use a longer one: a short secret can be guessed
+
+    warning: this policy has no `when`: it is for everything, and no policy after it is ever used
+      --> checks.toml:7:1
+       |
+     7 | [[policy]]
+       | ^^^^^^^^^^
+       = help: say whom it is for: `when = { app = "shop-*", env = "production" }`
+
+    warning: messages of [outcome.ops] are not signed
+      --> checks.toml:9:1
+       |
+     9 | [outcome.ops]
+       | ^^^^^^^^^^^^^
+       = help: add `secret = "{{ secret.NAME }}"`, so that the receiver can tell our messages from others
+
+    warning: `protection.lost` is not sent yet
+       --> checks.toml:11:11
+        |
+     11 | events = ["protection.lost"]
+        |           ^^^^^^^^^^^^^^^^^
+        = help: it may stay: it will be, in a later version
+
+    warning: check "login" carries credentials, and nothing says whose address gets them
+       --> checks.toml:12:8
+        |
+     12 | [check.login]
+        |        ^^^^^
+        = help: set `base`, or name the app exactly: `when.app = "shop"`; until then it is not sent
+
+    warning: the only critical check, "login", cannot roll back on its own
+       --> checks.toml:12:8
+        |
+     12 | [check.login]
+        |        ^^^^^
+        = help: add a check that reads, or `repeat = true` if it is safe to send again
+    "#);
+}
+
+#[test]
+fn a_literal_secret_is_never_shown() {
+    let shown = warned("server.admin_token = \"literal-token\"\n");
+    assert!(
+        shown.contains("is written into the file") && !shown.contains("literal-token"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_check_that_needs_one_which_runs_elsewhere() {
+    insta::assert_snapshot!(warned(r#"
+[check.login]
+post = "/login"
+when.env = "staging"
+capture.token = { header = "x-token" }
+[check.orders]
+get = "/orders"
+base = "https://shop.example.com"
+bearer = "{{ login.token }}"
+"#), @r#"
+    warning: check "orders" needs "login", whose `when` is another
+      --> checks.toml:5:8
+       |
+     5 | [check.orders]
+       |        ^^^^^^
+       = help: where only one of them runs, the run is inconclusive: give both the same `when`
+    "#);
+}

@@ -1,0 +1,67 @@
+//! Tells the world: renders an outcome as bytes, and makes one signed attempt to hand them to an endpoint.
+//!
+//! Everything about the words of a message is a row of the table in `words`; a format only lays them out. Nothing here
+//! knows when to send, what waits or what was sent before: [`judge_attempt`] and [`next_try`] say what the schedule
+//! asks for, and whoever keeps the outbox does it.
+
+mod attempt;
+mod chat;
+mod discord;
+mod endpoint;
+mod glob;
+mod plain;
+mod redact;
+mod schedule;
+mod slack;
+mod text;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use attempt::{Attempted, RESPONSE_BYTES_MAX};
+pub use endpoint::{Address, AddressError, Endpoint, Format, When, wants};
+pub use schedule::{ATTEMPTS_MAX, Next, RETRY_AFTER_MAX, judge_attempt, next_try};
+
+use url::Url;
+
+use crate::domain::{MessageId, Outcome};
+
+/// A message as it is sent, and sent again: the bytes never change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// The media type of `body`.
+    pub content_type: String,
+    /// The bytes: JSON in every format there is.
+    pub body: Vec<u8>,
+}
+
+/// Renders `outcome` for an endpoint that reads `format`.
+///
+/// `public_url` is where people reach our dashboard; without it the message has no link to the run. `message` is the
+/// receiver's idempotency key. Every text in the outcome may be hostile: it is cut to a bound, and in chat formats it
+/// can neither mention anybody nor make a link.
+pub fn render(outcome: &Outcome, format: Format, public_url: Option<&Url>, message: &MessageId) -> Rendered {
+    let run_link = public_url.and_then(|base| run_link(base, outcome));
+    let json = match format {
+        Format::Plain => plain::render(outcome, run_link.as_ref(), message),
+        Format::Slack => slack::render(&chat::Message::of(outcome, run_link)),
+        Format::Discord => discord::render(&chat::Message::of(outcome, run_link)),
+    };
+    Rendered {
+        content_type: "application/json".to_owned(),
+        body: json.into_bytes(),
+    }
+}
+
+/// The run's page on the dashboard: the path below `base`, whatever its own path is; `None` if `base` cannot have one.
+fn run_link(base: &Url, outcome: &Outcome) -> Option<Url> {
+    let mut link = base.clone();
+    link.set_query(None);
+    link.set_fragment(None);
+    link.path_segments_mut()
+        .ok()?
+        .pop_if_empty()
+        .extend(["runs", outcome.run.as_str()]);
+    Some(link)
+}
