@@ -13,3 +13,4 @@ pub mod outcome;
 pub mod runtime;
 pub mod step;
 pub mod store;
+pub mod telemetry;

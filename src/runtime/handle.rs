@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::domain::RunId;
 
 /// What a [`Handle`] sends to the dispatcher.
-pub(super) enum Command {
+pub(crate) enum Command {
     /// Deliveries were stored that no run has taken yet.
     DeliveriesArrived,
     /// A message was queued again.
@@ -43,7 +43,7 @@ pub enum CancelError {
 
 impl Handle {
     /// A handle and the dispatcher's end of it. At most `commands_max` commands wait.
-    pub(super) fn new(commands_max: usize) -> (Self, mpsc::Receiver<Command>) {
+    pub(crate) fn new(commands_max: usize) -> (Self, mpsc::Receiver<Command>) {
         let (commands, receiver) = mpsc::channel(commands_max);
         (
             Self {
@@ -83,7 +83,7 @@ impl Handle {
         self.draining.load(Ordering::Relaxed)
     }
 
-    pub(super) fn set_draining(&self) {
+    pub(crate) fn set_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 }

@@ -1,0 +1,11 @@
+//! What the agent says about itself: logs on standard error, and metrics for Prometheus.
+//!
+//! A log line is readable alone and carries fields: one dotted name per thing (`run.id`), units in names, an error
+//! logged once where it is handled, never a secret. A metric's labels come from closed sets, except for the platform,
+//! of which there are as many as the config has.
+
+mod logs;
+mod metrics;
+
+pub use logs::{FILTER_VARIABLE, Format, init};
+pub use metrics::{Action, Answer, Metrics, RollbackResult};
