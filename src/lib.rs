@@ -11,6 +11,7 @@ pub mod http;
 pub mod machine;
 pub mod outcome;
 pub mod runtime;
+pub mod signature;
 pub mod step;
 pub mod store;
 pub mod telemetry;

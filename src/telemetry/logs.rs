@@ -22,9 +22,13 @@ pub enum Format {
 /// Starts logging to standard error. The filter comes from [`FILTER_VARIABLE`]; without it, or with one that cannot be
 /// read, `info` and graver is written. Only the first call has an effect.
 pub fn init(format: Format) {
-    let asked = std::env::var(FILTER_VARIABLE).ok().filter(|text| !text.trim().is_empty());
+    let asked = std::env::var(FILTER_VARIABLE)
+        .ok()
+        .filter(|text| !text.trim().is_empty());
     let (filter, misread) = filter(asked.as_deref());
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     let started = match format {
         Format::Human => lines.with_target(false).with_ansi(coloured()).try_init(),
         Format::Json => lines.json().with_current_span(false).try_init(),

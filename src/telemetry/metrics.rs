@@ -170,21 +170,40 @@ impl Metrics {
         let outbox_depth = Gauge::default();
         let store_commits = Counter::default();
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("deliveries", "Received deliveries by platform and answer", deliveries.clone());
+        registry.register(
+            "deliveries",
+            "Received deliveries by platform and answer",
+            deliveries.clone(),
+        );
         registry.register("runs", "Runs that ended, by verdict and by what was done", runs.clone());
         registry.register("probes", "Probes by what they say about the deployment", probes.clone());
         registry.register("rollbacks", "Rollbacks by result; withheld ones too", rollbacks.clone());
-        registry.register("outbox_depth", "Messages that are not delivered yet", outbox_depth.clone());
+        registry.register(
+            "outbox_depth",
+            "Messages that are not delivered yet",
+            outbox_depth.clone(),
+        );
         registry.register("store_commits", "Transactions of the store", store_commits.clone());
         registry.register("build", "The version that runs", build);
-        Self(Arc::new(Inner { registry, deliveries, runs, probes, rollbacks, outbox_depth, store_commits }))
+        Self(Arc::new(Inner {
+            registry,
+            deliveries,
+            runs,
+            probes,
+            rollbacks,
+            outbox_depth,
+            store_commits,
+        }))
     }
 
     /// Counts an answered delivery. `platform` is `None` where the config has no such platform: its name came from
     /// outside, and labels are bounded.
     pub fn delivery(&self, platform: Option<&PlatformName>, answer: Answer) {
         let platform = platform.map_or(PLATFORM_UNKNOWN, PlatformName::as_str).to_owned();
-        self.0.deliveries.get_or_create(&DeliveryLabels { platform, answer }).inc();
+        self.0
+            .deliveries
+            .get_or_create(&DeliveryLabels { platform, answer })
+            .inc();
     }
 
     /// Counts a run that ended, and its rollback if there was one to make. `verdict` is the word of a
@@ -264,6 +283,9 @@ mod tests {
             metrics.run_ended(&format!("verdict {number}"), &format!("action {number}"));
         }
         let page = metrics.encode().unwrap();
-        assert!(page.contains(r#"backstop_runs_total{verdict="none",action="other"} 1000"#), "{page}");
+        assert!(
+            page.contains(r#"backstop_runs_total{verdict="none",action="other"} 1000"#),
+            "{page}"
+        );
     }
 }
