@@ -20,7 +20,6 @@ mod secrets;
 mod server;
 mod settings;
 mod snapshot;
-mod stand_in;
 #[cfg(test)]
 mod tests;
 mod values;

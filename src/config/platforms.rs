@@ -8,9 +8,10 @@ use url::Url;
 
 use super::Env;
 use super::read::Reader;
-use super::stand_in::{File, SecretSet};
 use crate::document::{Node, Source, Table};
 use crate::domain::PlatformName;
+use crate::ingest::SecretSet;
+use crate::platform::File;
 
 /// One platform as configured.
 #[derive(Debug)]

@@ -273,7 +273,24 @@ mod tests {
         lines.retain(|line| !line.starts_with("# HELP"));
         lines.sort();
         let version = env!("CARGO_PKG_VERSION");
-        insta::assert_snapshot!(lines.join("\n").replace(version, "VERSION"), @"");
+        insta::assert_snapshot!(lines.join("\n").replace(version, "VERSION"), @r#"
+        # EOF
+        # TYPE backstop_build info
+        # TYPE backstop_deliveries counter
+        # TYPE backstop_outbox_depth gauge
+        # TYPE backstop_probes counter
+        # TYPE backstop_rollbacks counter
+        # TYPE backstop_runs counter
+        # TYPE backstop_store_commits counter
+        backstop_build_info{version="VERSION"} 1
+        backstop_deliveries_total{platform="temps",answer="accepted"} 1
+        backstop_deliveries_total{platform="unknown",answer="unknown_platform"} 1
+        backstop_outbox_depth 3
+        backstop_probes_total{class="broken"} 1
+        backstop_rollbacks_total{result="succeeded"} 1
+        backstop_runs_total{verdict="unhealthy",action="rolled back"} 1
+        backstop_store_commits_total 1
+        "#);
     }
 
     #[test]
