@@ -275,7 +275,7 @@ impl Reader<'_> {
             max_per_hour: 2,
             cooldown: 10 * MINUTE,
             act_within: 30 * MINUTE,
-            irreversible: Vec::new(),
+            irreversible: vec!["[no-rollback]".to_owned()],
             freeze: Vec::new(),
         });
         let Some(mut rollback) = table.table("rollback", &mut self.problems) else {

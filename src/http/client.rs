@@ -203,7 +203,7 @@ impl Client {
         let answer = sent.map_err(|error| of_error(&error))?;
         let address = answer.remote_addr().map(|address| address.ip());
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        let body = read(answer, request.body_bytes_max)
+        let body = read(answer, request.body_bytes_max, request.cut_body)
             .await
             .map_err(|failure| Failure { address, ..failure })?;
         Ok(Response {
@@ -235,15 +235,20 @@ fn now() -> Instant {
 }
 
 /// Reads a body up to its limit, and not a byte further.
-async fn read(mut answer: reqwest::Response, bytes_max: usize) -> Result<Vec<u8>, Failure> {
+async fn read(mut answer: reqwest::Response, bytes_max: usize, cut: bool) -> Result<Vec<u8>, Failure> {
     let too_large = || Failure::new(Reason::TooLarge, format!("the body is over {bytes_max} bytes"));
-    if answer.content_length().is_some_and(|length| length > bytes_max as u64) {
+    if !cut && answer.content_length().is_some_and(|length| length > bytes_max as u64) {
         return Err(too_large());
     }
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(|error| of_error(&error))? {
-        if body.len() + chunk.len() > bytes_max {
-            return Err(too_large());
+        let room = bytes_max - body.len();
+        if chunk.len() > room {
+            if !cut {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk[..room]);
+            break;
         }
         body.extend_from_slice(&chunk);
     }

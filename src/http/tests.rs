@@ -25,6 +25,7 @@ fn request(url: &str) -> Request {
         timeout: Duration::from_millis(800),
         follow_redirects: true,
         body_bytes_max: 64 * 1024,
+        cut_body: false,
         carries_credentials: false,
     }
 }

@@ -2,6 +2,19 @@
 
 use std::time::Duration;
 
+use http::header::{CONTENT_TYPE, InvalidHeaderValue, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, Method};
+use secrecy::ExposeSecret as _;
+
+use super::endpoint::{Endpoint, Format};
+use super::{redact, schedule};
+use crate::domain::{MessageId, Reason, Timestamp};
+use crate::http::{Client, Trust};
+use crate::signature::{sign_standard, sign_timestamped};
+use crate::step::{Redactor, Request, Response};
+
+/// How long an endpoint may take to answer; after it is before the next attempt.
+const TIMEOUT: Duration = Duration::from_secs(20);
 /// Most of an answer's body that is kept, in bytes.
 pub const RESPONSE_BYTES_MAX: usize = 4096;
 
@@ -20,4 +33,107 @@ pub struct Attempted {
     pub latency_ms: u32,
     /// How long the endpoint asks to be left alone, within [`super::RETRY_AFTER_MAX`].
     pub retry_after: Option<Duration>,
+}
+
+/// Makes one attempt: `body` is signed for `wall` and sent, once. Whatever comes of it is the result.
+pub async fn attempt(
+    client: &Client,
+    endpoint: &Endpoint,
+    message: &MessageId,
+    body: &[u8],
+    content_type: &str,
+    wall: Timestamp,
+) -> Attempted {
+    let headers = match headers(endpoint, message, body, content_type, wall) {
+        Ok(headers) => headers,
+        Err(error) => return Attempted::unsent(format!("the request could not be made: {error}")),
+    };
+    let request = Request {
+        method: Method::POST,
+        url: endpoint.url.expose().clone(),
+        headers,
+        body: Some(body.to_vec()),
+        timeout: TIMEOUT,
+        follow_redirects: false,
+        // Twice what is kept, so that no secret is cut in half where it ends.
+        body_bytes_max: 2 * RESPONSE_BYTES_MAX,
+        cut_body: true,
+        carries_credentials: true,
+    };
+    let redactor = redact::redactor(endpoint);
+    match client.send(&request, Trust::Configured).await {
+        Ok(response) => Attempted {
+            status: Some(response.status),
+            error: None,
+            retryable: true,
+            response_excerpt: excerpt(&response, &redactor),
+            latency_ms: millis(response.elapsed),
+            retry_after: asked_wait(&response, wall),
+        },
+        Err(failure) => Attempted {
+            // An address that may not be called is not called the next time either.
+            retryable: failure.reason != Reason::Forbidden,
+            latency_ms: millis(failure.elapsed),
+            ..Attempted::unsent(redactor.redact(&failure.detail))
+        },
+    }
+}
+
+impl Attempted {
+    /// Nothing was sent.
+    fn unsent(error: String) -> Self {
+        Self {
+            status: None,
+            error: Some(error),
+            retryable: false,
+            response_excerpt: String::new(),
+            latency_ms: 0,
+            retry_after: None,
+        }
+    }
+}
+
+/// What the request carries besides its body. Plain messages are signed; chats read no signature and get none.
+fn headers(
+    endpoint: &Endpoint,
+    message: &MessageId,
+    body: &[u8],
+    content_type: &str,
+    wall: Timestamp,
+) -> Result<Vec<(HeaderName, HeaderValue)>, InvalidHeaderValue> {
+    let mut headers = vec![(CONTENT_TYPE, HeaderValue::from_str(content_type)?)];
+    let Some(secret) = endpoint.secret.as_ref().filter(|_| endpoint.format == Format::Plain) else {
+        return Ok(headers);
+    };
+    let (secret, timestamp_s) = (secret.expose_secret(), wall.as_secs());
+    let mut add = |name: &'static str, value: &str| -> Result<(), InvalidHeaderValue> {
+        headers.push((HeaderName::from_static(name), HeaderValue::from_str(value)?));
+        Ok(())
+    };
+    add("x-webhook-timestamp", &timestamp_s.to_string())?;
+    add("x-webhook-signature", &sign_timestamped(secret, timestamp_s, body))?;
+    if let Some(signature) = sign_standard(secret, message.as_str(), timestamp_s, body) {
+        add("webhook-id", message.as_str())?;
+        add("webhook-timestamp", &timestamp_s.to_string())?;
+        add("webhook-signature", &signature)?;
+    }
+    Ok(headers)
+}
+
+/// The start of the answer's body, as text without secrets.
+fn excerpt(response: &Response, redactor: &Redactor) -> String {
+    let text = redactor.redact_start(&String::from_utf8_lossy(&response.body), RESPONSE_BYTES_MAX);
+    let end = (0..=RESPONSE_BYTES_MAX.min(text.len()))
+        .rev()
+        .find(|at| text.is_char_boundary(*at));
+    text[..end.unwrap_or(0)].to_owned()
+}
+
+fn asked_wait(response: &Response, wall: Timestamp) -> Option<Duration> {
+    let value = response.headers.get(RETRY_AFTER)?.to_str().ok()?;
+    schedule::retry_after(value, wall)
+}
+
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }

@@ -19,7 +19,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use attempt::{Attempted, RESPONSE_BYTES_MAX};
+pub use attempt::{Attempted, RESPONSE_BYTES_MAX, attempt};
 pub use endpoint::{Address, AddressError, Endpoint, Format, When, wants};
 pub use schedule::{ATTEMPTS_MAX, Next, RETRY_AFTER_MAX, judge_attempt, next_try};
 

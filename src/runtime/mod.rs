@@ -1,5 +1,19 @@
-//! The shell: loads a run, lets the machine decide, commits, performs, feeds back.
+//! The shell: lets the machine decide, commits, performs, feeds back.
+//!
+//! One dispatcher owns every run. An event makes the machine decide; what it decided is committed in one transaction
+//! with the outgoing messages; only then are the effects performed, by bounded tasks whose results come back as events.
+//! Probes are reads, so their results fold in memory and are checkpointed. This is the only module that spawns tasks.
 
+mod agent;
+mod courier;
+mod dispatcher;
 mod handle;
+mod perform;
+mod plan;
+mod probe;
+mod record;
 
+pub use agent::{Agent, Parts, StartError};
 pub use handle::{CancelError, Handle};
+pub use plan::RunPlan;
+pub use probe::{Prober, Target};

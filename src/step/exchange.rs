@@ -27,6 +27,8 @@ pub struct Request {
     pub follow_redirects: bool,
     /// The largest body of the answer that is read, in bytes, decoded.
     pub body_bytes_max: usize,
+    /// A longer body is cut there; otherwise it is a failure.
+    pub cut_body: bool,
     /// It carries a secret, so it may only go where credentials may go.
     pub carries_credentials: bool,
 }

@@ -98,6 +98,7 @@ pub fn render(step: &Step, base: Option<&Url>, values: &Values) -> Result<Reques
         timeout: send.timeout,
         follow_redirects: send.follow && !step.expect.wants_redirect(),
         body_bytes_max: BODY_BYTES_MAX,
+        cut_body: false,
     })
 }
 

@@ -1,0 +1,253 @@
+//! What a person may type. Completions and the man page come from this same definition.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use url::Url;
+
+/// Smoke-tests each new deployment and rolls a bad one back through the platform's API.
+#[derive(Debug, Parser)]
+#[command(name = "backstop", version, arg_required_else_help = true, max_term_width = 100, after_help = "\
+Exit codes: 0 it worked or passed · 1 it failed · 2 the config or the command has problems · 3 `test` could not tell")]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the agent until SIGTERM; a rollback call in flight is waited for.
+    #[command(after_help = "Example: backstop serve --config /etc/backstop/checks.toml")]
+    Serve(ServeArgs),
+    /// Tell the whole story on this machine, with a pretend platform and app: nothing to configure.
+    #[command(after_help = "Example: backstop demo --once")]
+    Demo(DemoArgs),
+    /// Name every problem in config files, with its place and what to write instead.
+    #[command(after_help = "Example: backstop lint checks.toml")]
+    Lint(LintArgs),
+    /// Send each check once at an address and say what was seen; never rolls back.
+    #[command(after_help = "Example: backstop test --url https://shop.example.com --app shop --env production")]
+    Test(TestArgs),
+    /// Sign and send a sample or own event to a receiver.
+    #[command(after_help = "Example: BACKSTOP_SECRET=whsec_… backstop send deploy.live --to http://127.0.0.1:8700/webhooks/temps")]
+    Send(SendArgs),
+    /// Say whether a captured delivery's signature holds, and if not, exactly why.
+    #[command(after_help = "Example: BACKSTOP_SECRET=whsec_… backstop verify --body delivery.json --header 'x-webhook-signature: …' --header 'x-webhook-timestamp: …'")]
+    Verify(VerifyArgs),
+    /// Ask a running agent whether it is ready; what a container's health check calls.
+    #[command(after_help = "Example: backstop health")]
+    Health(AgentArgs),
+    /// List runs, or show one with its story.
+    #[command(after_help = "Example: backstop runs show run_01k…")]
+    Runs(RunsArgs),
+    /// List deliveries and outgoing messages, show one, or deliver a message again.
+    #[command(after_help = "Example: backstop deliveries replay whk_01k…_2_0")]
+    Deliveries(DeliveriesArgs),
+    /// Withhold rollbacks of an app; it ends by itself.
+    #[command(after_help = "Example: backstop pause shop --for 2h")]
+    Pause(PauseArgs),
+    /// End a pause.
+    #[command(after_help = "Example: backstop resume shop")]
+    Resume(AppArgs),
+    /// End a run without a verdict.
+    #[command(after_help = "Example: backstop cancel run_01k…")]
+    Cancel(CancelArgs),
+    /// Print completions for a shell.
+    #[command(after_help = "Example: backstop completions bash > /etc/bash_completion.d/backstop")]
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page.
+    #[command(after_help = "Example: backstop man > /usr/local/share/man/man1/backstop.1")]
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// The config file.
+    #[arg(long, env = "BACKSTOP_CONFIG", default_value = "checks.toml", value_name = "FILE")]
+    pub(super) config: PathBuf,
+    /// How logs are written.
+    #[arg(long, env = "BACKSTOP_LOG_FORMAT", value_enum, default_value_t = LogFormat::Human)]
+    pub(super) log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// End when the story is told, in place of keeping the dashboard up.
+    #[arg(long)]
+    pub(super) once: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LintArgs {
+    /// The files; `checks.toml` unless told.
+    #[arg(value_name = "FILE", default_value = "checks.toml")]
+    pub(super) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TestArgs {
+    /// Where the deployment answers.
+    #[arg(long)]
+    pub(super) url: Url,
+    /// The config file.
+    #[arg(long, env = "BACKSTOP_CONFIG", default_value = "checks.toml", value_name = "FILE")]
+    pub(super) config: PathBuf,
+    /// The app's name, for `when`.
+    #[arg(long, default_value = "")]
+    pub(super) app: String,
+    /// The environment's name, for `when`.
+    #[arg(long, default_value = "production")]
+    pub(super) env: String,
+    /// The commit that should answer, for `{{ deploy.commit }}`.
+    #[arg(long)]
+    pub(super) commit: Option<String>,
+    /// How the result is written.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    Text,
+    /// For scripts.
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SendArgs {
+    /// The event: `deploy.live` and the other words of a Temps deployment.
+    #[arg(value_name = "EVENT", default_value = "deploy.live")]
+    pub(super) event: String,
+    /// Where to send it.
+    #[arg(long, value_name = "URL")]
+    pub(super) to: Url,
+    /// A body of your own, in place of the sample.
+    #[arg(long, value_name = "FILE")]
+    pub(super) body: Option<PathBuf>,
+    /// The app named in the sample.
+    #[arg(long, default_value = "shop")]
+    pub(super) app: String,
+    /// The deployment named in the sample.
+    #[arg(long, default_value = "dep_sample")]
+    pub(super) deployment: String,
+    /// The environment variable that holds the secret.
+    #[arg(long, default_value = "BACKSTOP_SECRET", value_name = "NAME")]
+    pub(super) secret_env: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// The body, byte for byte as it was received.
+    #[arg(long, value_name = "FILE")]
+    pub(super) body: PathBuf,
+    /// A header as it was received, `name: value`; may be given several times.
+    #[arg(long = "header", short = 'H', value_name = "HEADER", required = true)]
+    pub(super) headers: Vec<String>,
+    /// The platform whose recipe is used.
+    #[arg(long, default_value = "temps")]
+    pub(super) platform: String,
+    /// The environment variable that holds the secret.
+    #[arg(long, default_value = "BACKSTOP_SECRET", value_name = "NAME")]
+    pub(super) secret_env: String,
+    /// Judge the timestamp as of this moment (RFC 3339), in place of now.
+    #[arg(long, value_name = "TIME")]
+    pub(super) at: Option<String>,
+}
+
+/// How a running agent is reached.
+#[derive(Debug, Args)]
+pub(super) struct AgentArgs {
+    /// The agent's address.
+    #[arg(long, env = "BACKSTOP_URL", default_value = "http://127.0.0.1:8700", value_name = "URL")]
+    pub(super) agent: Url,
+    /// The environment variable that holds the admin token.
+    #[arg(long, default_value = "BACKSTOP_ADMIN_TOKEN", value_name = "NAME")]
+    pub(super) token_env: String,
+    /// How the answer is written.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunsArgs {
+    #[command(subcommand)]
+    pub(super) command: Option<RunsCommand>,
+    #[command(flatten)]
+    pub(super) agent: AgentArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RunsCommand {
+    /// Show one run with its story.
+    Show {
+        /// The run.
+        id: String,
+        #[command(flatten)]
+        agent: AgentArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DeliveriesArgs {
+    #[command(subcommand)]
+    pub(super) command: Option<DeliveriesCommand>,
+    #[command(flatten)]
+    pub(super) agent: AgentArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DeliveriesCommand {
+    /// Show one delivery (`dlv_…`) or outgoing message (`whk_…`).
+    Show {
+        /// Its id.
+        id: String,
+        #[command(flatten)]
+        agent: AgentArgs,
+    },
+    /// Deliver an outgoing message again: the same bytes, the same id, signed anew.
+    Replay {
+        /// The message.
+        id: String,
+        #[command(flatten)]
+        agent: AgentArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PauseArgs {
+    /// The app.
+    pub(super) app: String,
+    /// For how long.
+    #[arg(long = "for", default_value = "2h", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub(super) for_: std::time::Duration,
+    #[command(flatten)]
+    pub(super) agent: AgentArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AppArgs {
+    /// The app.
+    pub(super) app: String,
+    #[command(flatten)]
+    pub(super) agent: AgentArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CancelArgs {
+    /// The run.
+    pub(super) id: String,
+    #[command(flatten)]
+    pub(super) agent: AgentArgs,
+}

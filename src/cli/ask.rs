@@ -1,0 +1,134 @@
+//! The commands that talk to a running agent: runs, deliveries, pause, resume, cancel, health.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::Exit;
+use super::agent::Remote;
+use super::args::{
+    AgentArgs, AppArgs, CancelArgs, DeliveriesArgs, DeliveriesCommand, Format, PauseArgs, RunsArgs, RunsCommand,
+};
+use super::table::{plain, table};
+
+/// Rows listed.
+const ROWS: usize = 50;
+
+/// `backstop health`.
+pub(super) async fn health(args: &AgentArgs) -> anyhow::Result<Exit> {
+    let status = Remote::new(args)?.status("/readyz").await?;
+    println!("{}", if status == 200 { "ready".to_owned() } else { format!("not ready: /readyz answered {status}") });
+    Ok(if status == 200 { Exit::Ok } else { Exit::Failed })
+}
+
+/// `backstop runs`.
+pub(super) async fn runs(args: &RunsArgs) -> anyhow::Result<Exit> {
+    match &args.command {
+        None => {
+            let answer = Remote::new(&args.agent)?.get(&format!("/api/v1/runs?limit={ROWS}")).await?;
+            let columns = [("RUN", "id"), ("APP", "app"), ("ENVIRONMENT", "environment"), ("DEPLOYMENT", "deployment"),
+                ("STARTED", "started_at"), ("PHASE", "phase"), ("VERDICT", "verdict"), ("ACTION", "action")];
+            print_list(&answer, &columns, args.agent.format, "no runs yet; one begins when a deployment goes live");
+        }
+        Some(RunsCommand::Show { id, agent }) => {
+            let answer = Remote::new(agent)?.get(&format!("/api/v1/runs/{}", segment(id))).await?;
+            match agent.format {
+                Format::Json => println!("{answer:#}"),
+                Format::Text => print_run(&answer),
+            }
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+fn print_run(run: &Value) {
+    let field = |name: &str| plain(run.get(name).and_then(Value::as_str).unwrap_or("-"));
+    println!("{}  {} in {}, deployment {}", field("id"), field("app"), field("environment"), field("deployment"));
+    println!("phase {}, verdict {}, action {}", field("phase"), field("verdict"), field("action"));
+    println!("{}\n", field("reason"));
+    let story = run.get("journal").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let rows: Vec<Vec<String>> = story.iter().map(|entry| cells(entry, &["at", "kind", "text"])).collect();
+    println!("{}", table(&["AT", "KIND", "WHAT"], &rows));
+}
+
+/// `backstop deliveries`.
+pub(super) async fn deliveries(args: &DeliveriesArgs) -> anyhow::Result<Exit> {
+    match &args.command {
+        None => {
+            let remote = Remote::new(&args.agent)?;
+            let received = remote.get(&format!("/api/v1/deliveries?limit={ROWS}")).await?;
+            let columns = [("RECEIVED", "id"), ("AT", "received_at"), ("PLATFORM", "platform"), ("EVENT", "event"), ("RUN", "run"), ("NOTE", "note")];
+            print_list(&received, &columns, args.agent.format, "nothing received yet; `backstop send` tries the receiver");
+            let sent = remote.get(&format!("/api/v1/messages?limit={ROWS}")).await?;
+            let columns = [("MESSAGE", "id"), ("CREATED", "created_at"), ("ENDPOINT", "endpoint"), ("EVENT", "event"), ("STATE", "state"), ("ATTEMPTS", "attempts")];
+            print_list(&sent, &columns, args.agent.format, "nothing sent yet");
+        }
+        Some(DeliveriesCommand::Show { id, agent }) => {
+            let kind = if id.starts_with("whk_") { "messages" } else { "deliveries" };
+            let answer = Remote::new(agent)?.get(&format!("/api/v1/{kind}/{}", segment(id))).await?;
+            println!("{answer:#}");
+        }
+        Some(DeliveriesCommand::Replay { id, agent }) => {
+            let path = format!("/api/v1/messages/{}/replay", segment(id));
+            Remote::new(agent)?.change(Method::POST, &path, None).await?;
+            println!("{} is queued again", plain(id));
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+/// `backstop pause`.
+pub(super) async fn pause(args: &PauseArgs) -> anyhow::Result<Exit> {
+    let body = json!({ "app": args.app, "for": humantime::format_duration(args.for_).to_string() });
+    let answer = Remote::new(&args.agent)?.change(Method::POST, "/api/v1/pauses", Some(&body)).await?;
+    let until = answer.get("until").and_then(Value::as_str).unwrap_or("its end");
+    println!("rollbacks of {} are withheld until {until}", plain(&args.app));
+    Ok(Exit::Ok)
+}
+
+/// `backstop resume`.
+pub(super) async fn resume(args: &AppArgs) -> anyhow::Result<Exit> {
+    let path = format!("/api/v1/pauses/{}", segment(&args.app));
+    Remote::new(&args.agent)?.change(Method::DELETE, &path, None).await?;
+    println!("the pause of {} is over", plain(&args.app));
+    Ok(Exit::Ok)
+}
+
+/// `backstop cancel`.
+pub(super) async fn cancel(args: &CancelArgs) -> anyhow::Result<Exit> {
+    let path = format!("/api/v1/runs/{}/cancel", segment(&args.id));
+    Remote::new(&args.agent)?.change(Method::POST, &path, None).await?;
+    println!("{} is cancelled", plain(&args.id));
+    Ok(Exit::Ok)
+}
+
+fn print_list(answer: &Value, columns: &[(&str, &str)], format: Format, empty: &str) {
+    if format == Format::Json {
+        return println!("{answer:#}");
+    }
+    let items = answer.get("items").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if items.is_empty() {
+        return println!("{empty}");
+    }
+    let names: Vec<&str> = columns.iter().map(|(_, name)| *name).collect();
+    let rows: Vec<Vec<String>> = items.iter().map(|item| cells(item, &names)).collect();
+    let head: Vec<&str> = columns.iter().map(|(head, _)| *head).collect();
+    println!("{}", table(&head, &rows));
+}
+
+fn cells(item: &Value, names: &[&str]) -> Vec<String> {
+    let cell = |name: &&str| match item.get(*name) {
+        None | Some(Value::Null) => "-".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    names.iter().map(cell).collect()
+}
+
+/// One path segment of an id that a person typed.
+fn segment(id: &str) -> String {
+    let mut url = url::Url::parse("http://agent/").unwrap_or_else(|_| unreachable!("a constant URL parses"));
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.push(id);
+    }
+    url.path().trim_start_matches('/').to_owned()
+}

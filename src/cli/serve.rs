@@ -1,0 +1,133 @@
+//! `backstop serve`: the agent, until it is told to stop.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::Exit;
+use super::args::{LogFormat, ServeArgs};
+use crate::clock::{Clock, Ids};
+use crate::config::{Config, SystemEnv};
+use crate::http::Client;
+use crate::runtime::{Agent, Parts};
+use crate::store::Store;
+use crate::telemetry::{self, Metrics};
+use crate::web;
+
+/// Between two looks at whether a part of the agent has died.
+const LOOK_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Runs the agent until SIGTERM or SIGINT; `Failed` if a part of it died.
+pub(super) async fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
+    telemetry::init(match args.log_format {
+        LogFormat::Human => telemetry::Format::Human,
+        LogFormat::Json => telemetry::Format::Json,
+    });
+    let Ok(config) = super::lint::read(&args.config) else { return Ok(Exit::Config) };
+    for warning in &config.warnings {
+        tracing::warn!("{}", warning.message);
+    }
+    let parts = parts(config).await?;
+    let server = Server::start(&parts).await?;
+    let died = wait(&server).await?;
+    let well = server.stop(&parts).await;
+    Ok(if well && !died { Exit::Ok } else { Exit::Failed })
+}
+
+/// Builds what an agent is made of.
+pub(crate) async fn parts(config: Config) -> anyhow::Result<Parts> {
+    let clock = Clock::system();
+    let store = Store::open(&config.store_url, clock.clone()).await?;
+    let client = Client::new(config.network.clone()).context("setting up HTTP")?;
+    let config = Arc::new(ArcSwap::from_pointee(config));
+    Ok(Parts { config, store, client, clock, ids: Ids, metrics: Metrics::new(), env: Arc::new(SystemEnv) })
+}
+
+/// A running agent with its listeners.
+pub(crate) struct Server {
+    agent: Agent,
+    /// Where deliveries are received.
+    pub(crate) address: std::net::SocketAddr,
+    listeners: Vec<tokio::task::JoinHandle<()>>,
+    stop: CancellationToken,
+}
+
+impl Server {
+    /// Binds, starts the agent, and serves.
+    pub(crate) async fn start(parts: &Parts) -> anyhow::Result<Self> {
+        let config = parts.config.load_full();
+        let listener = bind(&config.server.listen).await?;
+        let admin = match &config.server.admin_listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        let address = listener.local_addr()?;
+        let admin_address = admin.as_ref().map(TcpListener::local_addr).transpose()?;
+        let agent = Agent::start(parts.clone()).await?;
+        let app = web::App::new(
+            Arc::clone(&parts.config),
+            parts.store.clone(),
+            agent.handle.clone(),
+            parts.clock.clone(),
+            parts.ids.clone(),
+            parts.metrics.clone(),
+        );
+        let stop = CancellationToken::new();
+        let listeners = web::serve(app, listener, admin, &stop);
+        let admin_listen = admin_address.map(|address| address.to_string()).unwrap_or_default();
+        tracing::info!(listen = %address, admin_listen, store = %parts.store.url_redacted(), "listening");
+        check_setup(&agent, config.server.public_url.clone());
+        Ok(Self { agent, address, listeners, stop })
+    }
+
+    /// Stops: the agent first, so that a call in flight ends, then the listeners.
+    pub(crate) async fn stop(self, parts: &Parts) -> bool {
+        let well = self.agent.stop().await;
+        self.stop.cancel();
+        for listener in self.listeners {
+            let _ = listener.await;
+        }
+        parts.store.close().await;
+        tracing::info!("stopped");
+        well
+    }
+}
+
+async fn bind(address: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))
+}
+
+/// Tries each platform's token and looks for the webhook; says what to do where something is missing.
+fn check_setup(agent: &Agent, public_url: Option<url::Url>) {
+    for (name, platform) in agent.platforms.iter() {
+        let (name, platform, public_url) = (name.clone(), Arc::clone(platform), public_url.clone());
+        tokio::spawn(async move {
+            let receiver = public_url.and_then(|url| url.join(&format!("webhooks/{name}")).ok());
+            for finding in platform.check_setup(receiver.as_ref()).await {
+                match finding.ok {
+                    true => tracing::info!(platform = %name, "{}", finding.text),
+                    false => tracing::warn!(platform = %name, "{}", finding.text),
+                }
+            }
+        });
+    }
+}
+
+/// Until a signal comes (`false`) or a part of the agent dies (`true`).
+async fn wait(server: &Server) -> anyhow::Result<bool> {
+    let (mut term, mut interrupt): (Signal, Signal) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    loop {
+        tokio::select! {
+            biased;
+            _ = term.recv() => break,
+            _ = interrupt.recv() => break,
+            () = tokio::time::sleep(LOOK_EVERY) => if server.agent.has_died() { return Ok(true) },
+        }
+    }
+    tracing::info!("stopping: waiting for calls in flight");
+    Ok(false)
+}

@@ -1,0 +1,207 @@
+//! The agent: its parts, put together and run until stopped.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock, Ids};
+use crate::config::{self, Config};
+use crate::domain::PlatformName;
+use crate::http::Client;
+use crate::machine::RunState;
+use crate::platform::Platform;
+use crate::store::{self, RunRecord, Store};
+use crate::telemetry::Metrics;
+
+use super::courier::Courier;
+use super::dispatcher::{Dispatcher, Live, resume};
+use super::handle::{Command, Handle};
+use super::perform::Performer;
+use super::plan::RunPlan;
+use super::probe::Prober;
+
+/// Commands that may wait for the dispatcher.
+const COMMANDS_MAX: usize = 1_024;
+/// How often what is too old is removed from the store.
+const PURGE_EVERY: Duration = Duration::from_secs(3_600);
+
+/// What an agent is made of.
+#[derive(Clone)]
+pub struct Parts {
+    /// The config in force.
+    pub config: Arc<ArcSwap<Config>>,
+    /// The store.
+    pub store: Store,
+    /// What calls out.
+    pub client: Client,
+    /// Time.
+    pub clock: Clock,
+    /// Ids and seeds.
+    pub ids: Ids,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Where secrets and files come from, to read the config that an unfinished run began with.
+    pub env: Arc<dyn config::Env + Send + Sync>,
+}
+
+/// Why an agent did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store could not be read.
+    #[error("unfinished runs could not be read: {0}")]
+    Store(#[from] store::Error),
+}
+
+/// A running agent.
+pub struct Agent {
+    /// How the rest of the program talks to it.
+    pub handle: Handle,
+    /// The platforms it calls.
+    pub platforms: Arc<BTreeMap<PlatformName, Arc<Platform>>>,
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Agent {
+    /// Starts an agent: unfinished runs are taken over, then deliveries are.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn start(parts: Parts) -> Result<Self, StartError> {
+        let config = parts.config.load_full();
+        parts.store.save_config(&config.hash, &config.snapshot()).await?;
+        let platforms = Arc::new(platforms(&config, &parts.client));
+        let (handle, commands) = Handle::new(COMMANDS_MAX);
+        let (stop, outbox) = (CancellationToken::new(), Arc::new(Notify::new()));
+        let dispatcher = Self::dispatcher(&parts, &platforms, &outbox, &stop, commands).await?;
+        let courier = Courier {
+            store: parts.store.clone(),
+            config: Arc::clone(&parts.config),
+            client: parts.client.clone(),
+            clock: parts.clock.clone(),
+            ids: parts.ids.clone(),
+            wake: outbox,
+            stop: stop.clone(),
+        };
+        let tasks = vec![
+            dispatcher,
+            tokio::spawn(courier.run()),
+            tokio::spawn(purge(parts.store.clone(), parts.clock.clone(), stop.clone())),
+        ];
+        Ok(Self {
+            handle,
+            platforms,
+            stop,
+            tasks,
+        })
+    }
+
+    async fn dispatcher(
+        parts: &Parts,
+        platforms: &Arc<BTreeMap<PlatformName, Arc<Platform>>>,
+        outbox: &Arc<Notify>,
+        stop: &CancellationToken,
+        commands: mpsc::Receiver<Command>,
+    ) -> Result<JoinHandle<()>, StartError> {
+        let performer = Performer {
+            platforms: Arc::clone(platforms),
+            store: parts.store.clone(),
+            config: Arc::clone(&parts.config),
+            client: parts.client.clone(),
+            clock: parts.clock.clone(),
+        };
+        let prober = Prober::new(parts.client.clone());
+        let (metrics, outbox) = (parts.metrics.clone(), Arc::clone(outbox));
+        let (mut dispatcher, inbox) =
+            Dispatcher::new(performer, prober, parts.ids.clone(), metrics, outbox, stop.clone());
+        for record in parts.store.unfinished_runs().await? {
+            if let Some(live) = take_over(parts, &record).await? {
+                tracing::info!(run.id = %record.id, phase = %record.phase, "taking over an unfinished run");
+                dispatcher.runs.insert(record.id.clone(), live);
+            }
+        }
+        Ok(tokio::spawn(dispatcher.run(inbox, commands)))
+    }
+
+    /// Stops: nothing new is begun, calls in flight and commits end first. Returns whether every part ended well.
+    pub async fn stop(self) -> bool {
+        self.handle.set_draining();
+        self.stop.cancel();
+        let mut well = true;
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::error!(error = %error, "a part of the agent died");
+                well = false;
+            }
+        }
+        well
+    }
+
+    /// Whether a part has died; then the process should end, so that whatever restarts it can.
+    pub fn has_died(&self) -> bool {
+        self.tasks.iter().any(JoinHandle::is_finished)
+    }
+}
+
+fn platforms(config: &Config, client: &Client) -> BTreeMap<PlatformName, Arc<Platform>> {
+    let made = config.platforms.iter().map(|(name, platform)| {
+        let made = Platform::new(
+            name.clone(),
+            platform.kind.clone(),
+            platform.url.clone(),
+            platform.token.clone(),
+            client.clone(),
+        );
+        (name.clone(), Arc::new(made))
+    });
+    made.collect()
+}
+
+/// Reads an unfinished run back, with the checks it began with.
+async fn take_over(parts: &Parts, record: &RunRecord) -> Result<Option<Live>, StartError> {
+    let Ok(state) = serde_json::from_str::<RunState>(&record.state) else {
+        tracing::error!(run.id = %record.id, "the run's stored state cannot be read; it is left as it is");
+        return Ok(None);
+    };
+    let config = config_of(parts, record).await?;
+    let plan = match &state.deployment {
+        None => RunPlan::unconfirmed(config),
+        Some(deployment) => {
+            let history = parts.store.history(&deployment.key, parts.clock.now()).await?;
+            RunPlan::of(config, deployment, &history.warmups_ms)
+        }
+    };
+    Ok(resume(record, plan, parts.clock.now()).ok())
+}
+
+/// The config a run began with, or the present one if that cannot be read any more.
+async fn config_of(parts: &Parts, record: &RunRecord) -> Result<Arc<Config>, StartError> {
+    let current = parts.config.load_full();
+    if record.config_hash == current.hash {
+        return Ok(current);
+    }
+    let snapshot = parts.store.config(&record.config_hash).await?;
+    let read = snapshot.and_then(|text| Config::from_snapshot(&text, parts.env.as_ref()).ok());
+    if read.is_none() {
+        tracing::warn!(run.id = %record.id, "the config that the run began with cannot be read; it goes on with the present one");
+    }
+    Ok(read.map_or(current, Arc::new))
+}
+
+async fn purge(store: Store, clock: Clock, stop: CancellationToken) {
+    loop {
+        if let Err(error) = store.purge(clock.now()).await {
+            tracing::warn!(error = %error, "old rows could not be removed; trying again in an hour");
+        }
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(PURGE_EVERY) => {}
+        }
+    }
+}

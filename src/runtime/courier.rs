@@ -1,0 +1,178 @@
+//! The courier: takes due messages from the outbox, makes one signed attempt each, and records what came of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::{Clock, Ids};
+use crate::config::Config;
+use crate::domain::EndpointName;
+use crate::http::Client;
+use crate::outcome;
+use crate::store::{Attempt, Message, Next, Store};
+
+/// Messages taken from the outbox at once.
+const BATCH_MAX: usize = 64;
+/// Attempts under way at once to one endpoint.
+const PER_ENDPOINT_MAX: usize = 4;
+/// The outbox is looked at this often at least.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Delivers messages until told to stop.
+pub(super) struct Courier {
+    pub(super) store: Store,
+    pub(super) config: Arc<ArcSwap<Config>>,
+    pub(super) client: Client,
+    pub(super) clock: Clock,
+    pub(super) ids: Ids,
+    pub(super) wake: Arc<Notify>,
+    pub(super) stop: CancellationToken,
+}
+
+impl Courier {
+    /// Runs until stopped; attempts under way end first.
+    pub(super) async fn run(self) {
+        let this = Arc::new(self);
+        let tasks = TaskTracker::new();
+        let mut lanes: BTreeMap<EndpointName, Arc<Semaphore>> = BTreeMap::new();
+        let mut under_way = Arc::new(std::sync::Mutex::new(std::collections::BTreeSet::new()));
+        while !this.stop.is_cancelled() {
+            match this.store.due_messages(this.clock.now(), BATCH_MAX).await {
+                Ok(due) => this.begin(due, &tasks, &mut lanes, &mut under_way),
+                Err(error) => tracing::warn!(error = %error, "the outbox could not be read; trying again"),
+            }
+            tokio::select! {
+                biased;
+                () = this.stop.cancelled() => {}
+                () = this.wake.notified() => {}
+                () = tokio::time::sleep(this.pause().await) => {}
+            }
+        }
+        tasks.close();
+        tasks.wait().await;
+    }
+
+    /// Until the next message is due.
+    async fn pause(&self) -> Duration {
+        let next = self.store.next_due().await.ok().flatten();
+        let until = next.map_or(LOOK_EVERY, |at| Duration::from_millis(at.ms_since(self.clock.now())));
+        until.clamp(Duration::from_millis(20), LOOK_EVERY)
+    }
+
+    fn begin(
+        self: &Arc<Self>,
+        due: Vec<Message>,
+        tasks: &TaskTracker,
+        lanes: &mut BTreeMap<EndpointName, Arc<Semaphore>>,
+        under_way: &mut UnderWay,
+    ) {
+        for message in due {
+            let lane = lanes
+                .entry(message.endpoint.clone())
+                .or_insert_with(|| Arc::new(Semaphore::new(PER_ENDPOINT_MAX)));
+            let Ok(permit) = Arc::clone(lane).try_acquire_owned() else {
+                continue;
+            };
+            let id = message.id.clone();
+            if !lock(under_way).insert(id.clone()) {
+                continue;
+            }
+            let (this, under_way) = (Arc::clone(self), Arc::clone(under_way));
+            tasks.spawn(async move {
+                this.attempt(message).await;
+                lock(&under_way).remove(&id);
+                drop(permit);
+                this.wake.notify_one();
+            });
+        }
+    }
+
+    async fn attempt(&self, message: Message) {
+        let config = self.config.load_full();
+        let Some(endpoint) = config
+            .endpoints
+            .iter()
+            .find(|endpoint| endpoint.name == message.endpoint)
+        else {
+            let reason = format!("the config has no [outcome.{}] any more", message.endpoint);
+            return self
+                .record(attempt_of(&message, self.clock.now(), &reason), Next::Dead { reason })
+                .await;
+        };
+        let wall = self.clock.wall();
+        let attempted = outcome::attempt(
+            &self.client,
+            endpoint,
+            &message.id,
+            &message.body,
+            &message.content_type,
+            wall,
+        )
+        .await;
+        let number = message.attempts + 1;
+        let next = match outcome::judge_attempt(&attempted, number, self.ids.seed()) {
+            outcome::Next::Delivered => Next::Delivered,
+            outcome::Next::Retry(after) => Next::RetryAt(self.clock.now().plus(after)),
+            outcome::Next::Dead(reason) => Next::Dead { reason },
+            outcome::Next::EndpointOff => {
+                self.switch_off(&message.endpoint).await;
+                Next::Dead {
+                    reason: "the endpoint answered 410 Gone and is switched off".to_owned(),
+                }
+            }
+        };
+        if !matches!(next, Next::Delivered) {
+            let why = attempted.error.clone().unwrap_or_default();
+            tracing::warn!(endpoint = %message.endpoint, message.id = %message.id, attempt = number,
+                status = attempted.status, why, "an outcome was not delivered");
+        }
+        let attempt = Attempt {
+            url_host: endpoint.url.host(),
+            status: attempted.status,
+            error: attempted.error,
+            response: attempted.response_excerpt,
+            latency_ms: attempted.latency_ms,
+            ..attempt_of(&message, wall, "")
+        };
+        self.record(attempt, next).await;
+    }
+
+    async fn switch_off(&self, endpoint: &EndpointName) {
+        let reason = "it answered 410 Gone".to_owned();
+        if let Err(error) = self.store.endpoint_off(endpoint.clone(), reason).await {
+            tracing::error!(endpoint = %endpoint, error = %error, "the endpoint could not be switched off");
+        }
+    }
+
+    /// Delivery is at least once: an attempt whose record is lost is made again with the same id.
+    async fn record(&self, attempt: Attempt, next: Next) {
+        let message = attempt.message.clone();
+        if let Err(error) = self.store.record_attempt(attempt, next).await {
+            tracing::warn!(message.id = %message, error = %error, "an attempt could not be recorded; it will be made again");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+}
+
+type UnderWay = Arc<std::sync::Mutex<std::collections::BTreeSet<crate::domain::MessageId>>>;
+
+fn lock(under_way: &UnderWay) -> std::sync::MutexGuard<'_, std::collections::BTreeSet<crate::domain::MessageId>> {
+    under_way.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn attempt_of(message: &Message, at: crate::domain::Timestamp, error: &str) -> Attempt {
+    Attempt {
+        message: message.id.clone(),
+        at,
+        url_host: String::new(),
+        status: None,
+        error: (!error.is_empty()).then(|| error.to_owned()),
+        response: String::new(),
+        latency_ms: 0,
+    }
+}

@@ -1,0 +1,578 @@
+//! The dispatcher: owns every run under way, one turn at a time.
+//!
+//! A turn is: event → machine → commit → effects. While a run's commit is under way its further events wait, so that
+//! no effect is performed, and nothing decided, on a state that is not yet durable where it must be.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::{Clock, Ids};
+use crate::config::Config;
+use crate::domain::{Deployment, HeardEvent, RunId, Timestamp};
+use crate::machine::{Effect, Event, Phase, RunState, Subject, advance};
+use crate::platform::Platform;
+use crate::store::{self, RunRecord, StoredDelivery};
+use crate::telemetry::Metrics;
+
+use super::handle::{CancelError, Command};
+use super::perform::Performer;
+use super::plan::RunPlan;
+use super::probe::{Captures, Prober, Target};
+use super::record::{self, Decided};
+
+/// Deliveries taken from the store at once.
+const DELIVERIES_MAX: usize = 100;
+/// The store is looked at this often, also when nobody said that a delivery arrived.
+const INTAKE_EVERY: Duration = Duration::from_secs(5);
+/// Probe results are committed at least this often.
+const CHECKPOINT_MS: u64 = 5_000;
+/// A commit that failed is tried again after this.
+const COMMIT_AGAIN: Duration = Duration::from_secs(1);
+/// How long a shutdown waits for a call in flight.
+const CALL_MAX: Duration = Duration::from_secs(11 * 60);
+
+/// What comes back to the dispatcher from the tasks it spawned.
+pub(super) enum Input {
+    /// An effect's result.
+    Result { run: RunId, event: Event },
+    /// What the platform said the deployment is, and the app's past warm-ups.
+    Identified {
+        run: RunId,
+        seq: u32,
+        answer: Result<(Box<Deployment>, Vec<u64>), String>,
+    },
+    /// A commit ended.
+    Committed {
+        run: RunId,
+        result: Result<(), store::Error>,
+    },
+    /// A commit is to be tried again.
+    CommitAgain { run: RunId },
+}
+
+/// A run under way.
+pub(super) struct Live {
+    pub(super) state: RunState,
+    pub(super) plan: Arc<RunPlan>,
+    /// The last committed version; 0 before the first commit.
+    pub(super) version: u64,
+    captures: Captures,
+    pending: Decided,
+    delivery: Option<crate::domain::DeliveryId>,
+    effects: Vec<Effect>,
+    waiting: VecDeque<Event>,
+    committing: bool,
+    committed_at: Timestamp,
+    timer: Option<Timestamp>,
+}
+
+impl Live {
+    /// A run that is about to begin, or was read from the store at `version`.
+    pub(super) fn new(state: RunState, plan: Arc<RunPlan>, version: u64, now: Timestamp) -> Self {
+        Self {
+            state,
+            plan,
+            version,
+            captures: Captures::default(),
+            pending: Decided::default(),
+            delivery: None,
+            effects: Vec::new(),
+            waiting: VecDeque::new(),
+            committing: false,
+            committed_at: now,
+            timer: None,
+        }
+    }
+}
+
+/// Owns the runs.
+pub(super) struct Dispatcher {
+    pub(super) performer: Performer,
+    pub(super) prober: Prober,
+    pub(super) clock: Clock,
+    pub(super) ids: Ids,
+    pub(super) metrics: Metrics,
+    pub(super) outbox: Arc<Notify>,
+    pub(super) stop: CancellationToken,
+    pub(super) inputs: mpsc::UnboundedSender<Input>,
+    pub(super) runs: BTreeMap<RunId, Live>,
+    timers: BTreeSet<(Timestamp, RunId)>,
+    tasks: TaskTracker,
+    calls: TaskTracker,
+}
+
+impl Dispatcher {
+    pub(super) fn new(
+        performer: Performer,
+        prober: Prober,
+        ids: Ids,
+        metrics: Metrics,
+        outbox: Arc<Notify>,
+        stop: CancellationToken,
+    ) -> (Self, mpsc::UnboundedReceiver<Input>) {
+        // Each waiting input belongs to one effect in flight, and those are bounded per run.
+        let (inputs, inbox) = mpsc::unbounded_channel();
+        let clock = performer.clock.clone();
+        let dispatcher = Self {
+            performer,
+            prober,
+            clock,
+            ids,
+            metrics,
+            outbox,
+            stop,
+            inputs,
+            runs: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            tasks: TaskTracker::new(),
+            calls: TaskTracker::new(),
+        };
+        (dispatcher, inbox)
+    }
+
+    /// Runs until stopped, then ends what must not be cut.
+    pub(super) async fn run(
+        mut self,
+        mut inbox: mpsc::UnboundedReceiver<Input>,
+        mut commands: mpsc::Receiver<Command>,
+    ) {
+        let resumed: Vec<RunId> = self.runs.keys().cloned().collect();
+        for run in resumed {
+            self.turn(&run, Event::Resumed);
+        }
+        self.intake().await;
+        let mut intake = tokio::time::interval(INTAKE_EVERY);
+        loop {
+            let sleep = self.until_next_timer();
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => break,
+                Some(input) = inbox.recv() => self.take(input),
+                Some(command) = commands.recv() => self.obey(command).await,
+                () = tokio::time::sleep(sleep) => self.wake_due(),
+                _ = intake.tick() => self.intake().await,
+            }
+        }
+        self.drain(inbox).await;
+    }
+
+    fn until_next_timer(&self) -> Duration {
+        let next = self
+            .timers
+            .first()
+            .map(|(at, _)| Duration::from_millis(at.ms_since(self.clock.now())));
+        next.unwrap_or(INTAKE_EVERY)
+    }
+
+    fn wake_due(&mut self) {
+        let now = self.clock.now();
+        while let Some((at, run)) = self.timers.first().cloned() {
+            if at > now {
+                break;
+            }
+            self.timers.remove(&(at, run.clone()));
+            if let Some(live) = self.runs.get_mut(&run) {
+                live.timer = None;
+            }
+            self.turn(&run, Event::Woke);
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Result { run, event } => self.turn(&run, event),
+            Input::Identified { run, seq, answer } => self.identified(&run, seq, answer),
+            Input::Committed { run, result } => self.committed(&run, result),
+            Input::CommitAgain { run } => self.commit(&run),
+        }
+    }
+
+    async fn obey(&mut self, command: Command) {
+        match command {
+            Command::DeliveriesArrived => self.intake().await,
+            Command::OutboxChanged => self.outbox.notify_one(),
+            Command::Cancel { run, reply } => self.cancel(&run, reply),
+        }
+    }
+
+    fn cancel(&mut self, run: &RunId, reply: oneshot::Sender<Result<(), CancelError>>) {
+        let answer = match self.runs.get(run) {
+            None => Err(CancelError::NotUnderWay(run.clone())),
+            Some(live) if !live.state.may_cancel() => Err(CancelError::CallInFlight(run.clone())),
+            Some(_) => Ok(()),
+        };
+        if answer.is_ok() {
+            self.turn(run, Event::Cancelled);
+        }
+        // The asker may have gone away; the run ends all the same.
+        let _ = reply.send(answer);
+    }
+
+    // Deliveries.
+
+    /// Takes deliveries that no run has taken yet.
+    async fn intake(&mut self) {
+        loop {
+            let deliveries = match self.performer.store.unhandled_deliveries(DELIVERIES_MAX).await {
+                Ok(deliveries) => deliveries,
+                Err(error) => {
+                    tracing::warn!(error = %error, "deliveries could not be read; trying again");
+                    return;
+                }
+            };
+            let more = deliveries.len() == DELIVERIES_MAX;
+            let mut taken = 0;
+            for delivery in deliveries {
+                taken += usize::from(self.take_delivery(delivery).await);
+            }
+            // What is taken is marked by a commit that may still be under way; the next look comes when it is due.
+            if !more || taken == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Begins a run, or says why there is none to begin. Returns whether the delivery is done with.
+    async fn take_delivery(&mut self, delivery: StoredDelivery) -> bool {
+        if self
+            .runs
+            .values()
+            .any(|live| live.delivery.as_ref() == Some(&delivery.id))
+        {
+            return false;
+        }
+        let (heard, platform) = (&delivery.heard, &delivery.platform);
+        let under_way = self
+            .runs
+            .iter()
+            .find(|(_, live)| live.state.platform == *platform && live.state.heard.deployment == heard.deployment)
+            .map(|(run, _)| run.clone());
+        let note = match (heard.event, under_way) {
+            (HeardEvent::Live, None) => match self.performer.store.run_of(platform, &heard.deployment).await {
+                Ok(Some(run)) if run.action.as_deref() != Some(crate::machine::DISMISSED) => {
+                    format!("{} has judged this deployment", run.id)
+                }
+                Ok(_) => {
+                    self.begin(delivery);
+                    return false;
+                }
+                Err(error) => {
+                    tracing::warn!(error = %error, "runs could not be read; trying again");
+                    return false;
+                }
+            },
+            (HeardEvent::Live, Some(run)) => format!("{run} is judging this deployment"),
+            (HeardEvent::Failed | HeardEvent::Cancelled | HeardEvent::RolledBack, Some(run)) => {
+                self.turn(
+                    &run,
+                    Event::Nudged {
+                        why: format!("heard `{:?}`", heard.event),
+                    },
+                );
+                format!("told {run}")
+            }
+            (HeardEvent::Started | HeardEvent::Built | HeardEvent::Ready, _)
+            | (HeardEvent::Failed | HeardEvent::Cancelled | HeardEvent::RolledBack, None) => "kept".to_owned(),
+        };
+        if let Err(error) = self.performer.store.mark_handled(&delivery.id, &note).await {
+            tracing::warn!(delivery.id = %delivery.id, error = %error, "a delivery could not be marked; trying again");
+            return false;
+        }
+        true
+    }
+
+    fn begin(&mut self, delivery: StoredDelivery) {
+        let now = self.clock.now();
+        let run = RunId::new(self.ids.next("run", now));
+        tracing::info!(run.id = %run, platform = %delivery.platform, deployment = %delivery.heard.deployment, "a run begins");
+        let mut state = RunState::new(run.clone(), delivery.platform, delivery.heard, self.ids.seed(), now);
+        state.opened_app = delivery.opened_app;
+        let plan = Arc::new(RunPlan::unconfirmed(self.performer.config.load_full()));
+        let mut live = Live::new(state, plan, 0, now);
+        live.delivery = Some(delivery.id);
+        self.runs.insert(run.clone(), live);
+        self.turn(&run, Event::Began);
+    }
+
+    // Turns.
+
+    /// Lets the machine decide on one event; commits and performs what it decided.
+    fn turn(&mut self, run: &RunId, event: Event) {
+        let now = self.clock.now();
+        let Some(live) = self.runs.get_mut(run) else { return };
+        if live.committing {
+            live.waiting.push_back(event);
+            return;
+        }
+        let mut decided = advance(&live.plan.plan, live.state.clone(), event, now);
+        live.pending.add(&mut decided);
+        live.state = decided.state;
+        live.effects.extend(decided.effects);
+        let checkpoint = now.ms_since(live.committed_at) >= CHECKPOINT_MS;
+        let commit = decided.commit_now || checkpoint;
+        if let Some(at) = live.timer.take() {
+            self.timers.remove(&(at, run.clone()));
+        }
+        if let Some((at, _)) = decided.wake_at {
+            live.timer = Some(at);
+            self.timers.insert((at, run.clone()));
+        }
+        if commit { self.commit(run) } else { self.perform(run) }
+    }
+
+    fn commit(&mut self, run: &RunId) {
+        let Some(live) = self.runs.get_mut(run) else { return };
+        live.committing = true;
+        let built = record::commit(
+            &live.state,
+            &live.plan,
+            live.version + 1,
+            &live.pending,
+            live.delivery.clone(),
+        );
+        let commit = match built {
+            Ok(commit) => commit,
+            Err(error) => {
+                tracing::error!(run.id = %run, error = %error, "the run's state could not be written down; the run is dropped");
+                self.runs.remove(run);
+                return;
+            }
+        };
+        let (store, inputs, run) = (self.performer.store.clone(), self.inputs.clone(), run.clone());
+        self.tasks.spawn(async move {
+            let result = store.commit(commit).await;
+            let _ = inputs.send(Input::Committed { run, result });
+        });
+    }
+
+    fn committed(&mut self, run: &RunId, result: Result<(), store::Error>) {
+        let Some(live) = self.runs.get_mut(run) else { return };
+        match result {
+            Ok(()) => {
+                let told = !live.pending.outcomes.is_empty();
+                live.version += 1;
+                live.pending = Decided::default();
+                live.delivery = None;
+                live.committing = false;
+                live.committed_at = self.clock.now();
+                if told {
+                    self.outbox.notify_one();
+                }
+                self.perform(run);
+                self.go_on(run);
+            }
+            Err(error @ (store::Error::Stale { .. } | store::Error::IntentTaken { .. })) => {
+                tracing::error!(run.id = %run, error = %error, "another owner holds this run; it is dropped here");
+                self.forget(run);
+            }
+            Err(error) => {
+                tracing::warn!(run.id = %run, error = %error, "a decision could not be committed; trying again");
+                let (inputs, run) = (self.inputs.clone(), run.clone());
+                self.tasks.spawn(async move {
+                    tokio::time::sleep(COMMIT_AGAIN).await;
+                    let _ = inputs.send(Input::CommitAgain { run });
+                });
+            }
+        }
+    }
+
+    /// After a commit: the events that waited, one turn each, until one of them commits again.
+    fn go_on(&mut self, run: &RunId) {
+        while let Some(live) = self.runs.get_mut(run) {
+            if live.committing {
+                return;
+            }
+            if live.state.phase == Phase::Done {
+                return self.ended(run);
+            }
+            let Some(event) = live.waiting.pop_front() else { return };
+            self.turn(run, event);
+        }
+    }
+
+    fn ended(&mut self, run: &RunId) {
+        if let Some(live) = self.runs.get(run) {
+            let verdict = live.state.verdict.map_or("none", |verdict| verdict.as_str());
+            let action = live.state.action.as_deref().unwrap_or("none");
+            let reason = live.state.reason.as_deref().unwrap_or("");
+            self.metrics.run_ended(verdict, action);
+            tracing::info!(run.id = %run, verdict, action, reason, "the run ended");
+        }
+        self.forget(run);
+    }
+
+    fn forget(&mut self, run: &RunId) {
+        if let Some(at) = self.runs.remove(run).and_then(|live| live.timer) {
+            self.timers.remove(&(at, run.clone()));
+        }
+    }
+
+    fn identified(&mut self, run: &RunId, seq: u32, answer: Result<(Box<Deployment>, Vec<u64>), String>) {
+        let Some(live) = self.runs.get_mut(run) else { return };
+        let answer = answer.map(|(deployment, warm_ups_ms)| {
+            if live.state.deployment.is_none() && !live.committing {
+                let config: Arc<Config> = self.performer.config.load_full();
+                live.plan = Arc::new(RunPlan::of(config, &deployment, &warm_ups_ms));
+            }
+            deployment
+        });
+        let newly_current = answer
+            .as_ref()
+            .ok()
+            .filter(|d| d.current)
+            .map(|d| (d.key.clone(), d.id.clone()));
+        self.turn(run, Event::Identified { seq, answer });
+        if let Some((key, id)) = newly_current {
+            let older = |live: &Live| {
+                live.state
+                    .deployment
+                    .as_ref()
+                    .is_some_and(|d| d.key == key && d.id != id)
+            };
+            let others: Vec<RunId> = self
+                .runs
+                .iter()
+                .filter(|(_, l)| older(l))
+                .map(|(r, _)| r.clone())
+                .collect();
+            for other in others {
+                self.turn(
+                    &other,
+                    Event::Nudged {
+                        why: format!("{id} is live too"),
+                    },
+                );
+            }
+        }
+    }
+
+    // Effects.
+
+    fn perform(&mut self, run: &RunId) {
+        let Some(live) = self.runs.get_mut(run) else { return };
+        let effects = std::mem::take(&mut live.effects);
+        if self.stop.is_cancelled() {
+            return;
+        }
+        for effect in effects {
+            self.perform_one(run, effect);
+        }
+    }
+
+    fn perform_one(&self, run: &RunId, effect: Effect) {
+        let Some(live) = self.runs.get(run) else { return };
+        let (performer, inputs, id) = (self.performer.clone(), self.inputs.clone(), run.clone());
+        match effect {
+            Effect::Identify { seq } => {
+                let (platform, heard) = (live.state.platform.clone(), live.state.heard.clone());
+                self.tasks.spawn(async move {
+                    let answer = performer
+                        .identify(&platform, &heard)
+                        .await
+                        .map(|(d, w)| (Box::new(d), w));
+                    let _ = inputs.send(Input::Identified { run: id, seq, answer });
+                });
+            }
+            Effect::Probe { seq, place, subject } => self.probe(live, id, seq, place, subject),
+            Effect::Look { seq, controls } => {
+                let Some(deployment) = live.state.deployment.clone() else {
+                    return;
+                };
+                self.tasks.spawn(async move {
+                    let answer = performer.look(&deployment, controls).await.map(Box::new);
+                    let _ = inputs.send(Input::Result {
+                        run: id,
+                        event: Event::Looked { seq, answer },
+                    });
+                });
+            }
+            Effect::RollBack { seq, bad, target } => {
+                let Some(deployment) = live.state.deployment.clone() else {
+                    return;
+                };
+                tracing::warn!(run.id = %id, from = %bad, to = %target, "rolling back");
+                self.calls.spawn(async move {
+                    let answer = performer.roll_back(&deployment, &bad, &target).await;
+                    let _ = inputs.send(Input::Result {
+                        run: id,
+                        event: Event::Called { seq, answer },
+                    });
+                });
+            }
+        }
+    }
+
+    fn probe(&self, live: &Live, run: RunId, seq: u32, place: crate::machine::Place, subject: Subject) {
+        let deployment = match subject {
+            Subject::Deployment => live.state.deployment.clone(),
+            Subject::Restored => live.state.restored.clone(),
+        };
+        let Some(deployment) = deployment else { return };
+        let target = Target {
+            deployment,
+            run: run.clone(),
+            captures: live.captures.clone(),
+        };
+        let (prober, plan, inputs, metrics) = (
+            self.prober.clone(),
+            Arc::clone(&live.plan),
+            self.inputs.clone(),
+            self.metrics.clone(),
+        );
+        let platform = self.performer.platform(&live.state.platform).ok().cloned();
+        self.tasks.spawn(async move {
+            let file = platform.as_deref().map(Platform::file);
+            let seen = prober.probe(&plan, place, &target, file).await;
+            metrics.probe(seen.class);
+            let event = Event::Probed {
+                seq,
+                place,
+                seen: Box::new(seen),
+            };
+            let _ = inputs.send(Input::Result { run, event });
+        });
+    }
+
+    // Stopping.
+
+    /// Waits for rollback calls in flight and for commits, and checkpoints every run. Nothing new is begun.
+    async fn drain(mut self, mut inbox: mpsc::UnboundedReceiver<Input>) {
+        self.calls.close();
+        let calls = self.calls.clone();
+        let all_ended = tokio::time::timeout(CALL_MAX, calls.wait());
+        tokio::pin!(all_ended);
+        let mut calls_over = false;
+        let mut checkpointed = false;
+        loop {
+            let settled = self.runs.values().all(|live| !live.committing);
+            if calls_over && inbox.is_empty() && settled {
+                if checkpointed {
+                    return;
+                }
+                checkpointed = true;
+                let runs: Vec<RunId> = self.runs.keys().cloned().collect();
+                for run in runs {
+                    self.commit(&run);
+                }
+                continue;
+            }
+            tokio::select! {
+                biased;
+                Some(input) = inbox.recv() => self.take(input),
+                _ = &mut all_ended, if !calls_over => calls_over = true,
+                () = tokio::time::sleep(Duration::from_millis(50)) => {}
+            }
+        }
+    }
+}
+
+/// A run read from the store, to be taken over.
+pub(super) fn resume(record: &RunRecord, plan: RunPlan, now: Timestamp) -> Result<Live, serde_json::Error> {
+    let state: RunState = serde_json::from_str(&record.state)?;
+    Ok(Live::new(state, Arc::new(plan), record.version, now))
+}

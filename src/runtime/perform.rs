@@ -1,0 +1,143 @@
+//! Performing effects: asking the platform, looking at everything the guards decide by, calling the rollback.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::time::timeout;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::{CallAnswer, Deployment, DeploymentId, Heard, PlatformName, Reason};
+use crate::http::Client;
+use crate::machine::{Controls, Facts};
+use crate::platform::Platform;
+use crate::step;
+use crate::store::Store;
+
+use super::plan::limits;
+use super::record::known;
+
+/// How long the platform may take to say what it lists.
+const LOOK_MAX: Duration = Duration::from_secs(25);
+/// How long a control may take to answer.
+const CONTROL_MAX: Duration = Duration::from_secs(10);
+
+/// What effects are performed with.
+#[derive(Clone)]
+pub(super) struct Performer {
+    pub(super) platforms: Arc<std::collections::BTreeMap<PlatformName, Arc<Platform>>>,
+    pub(super) store: Store,
+    pub(super) config: Arc<ArcSwap<Config>>,
+    pub(super) client: Client,
+    pub(super) clock: Clock,
+}
+
+impl Performer {
+    pub(super) fn platform(&self, name: &PlatformName) -> Result<&Arc<Platform>, String> {
+        self.platforms
+            .get(name)
+            .ok_or_else(|| format!("the config has no [platform.{name}] any more"))
+    }
+
+    /// Asks the platform what was heard of, and what its past warm-ups were.
+    pub(super) async fn identify(
+        &self,
+        platform: &PlatformName,
+        heard: &Heard,
+    ) -> Result<(Deployment, Vec<u64>), String> {
+        let asked = self.platform(platform)?.identify(heard);
+        let deployment = match timeout(LOOK_MAX, asked).await {
+            Ok(answer) => answer.map_err(|error| error.to_string())?,
+            Err(_) => return Err(format!("no answer in {} s", LOOK_MAX.as_secs())),
+        };
+        let history = self
+            .store
+            .history(&deployment.key, self.clock.now())
+            .await
+            .map_err(|error| error.to_string())?;
+        Ok((deployment, history.warmups_ms))
+    }
+
+    /// Reads everything that the guards decide by.
+    pub(super) async fn look(&self, deployment: &Deployment, controls: bool) -> Result<Facts, String> {
+        let key = &deployment.key;
+        let asked = timeout(LOOK_MAX, self.platform(&key.platform)?.standing(deployment));
+        let standing = match asked.await {
+            Ok(answer) => answer.map_err(|error| error.to_string())?,
+            Err(_) => return Err(format!("no answer in {} s", LOOK_MAX.as_secs())),
+        };
+        let config = self.config.load_full();
+        let controls = if controls {
+            self.controls(&config).await
+        } else {
+            Controls::Unasked
+        };
+        let history = self
+            .store
+            .history(key, self.clock.now())
+            .await
+            .map_err(|error| error.to_string())?;
+        let paused_until = self
+            .store
+            .paused_until(&deployment.app, self.clock.now())
+            .await
+            .map_err(|e| e.to_string())?;
+        let settings = config.settings_for(deployment);
+        Ok(Facts {
+            standing,
+            known: known(history),
+            controls,
+            mode: settings.mode,
+            limits: limits(&settings),
+            paused_until,
+            frozen: config.freeze_now(deployment, self.clock.wall()),
+        })
+    }
+
+    /// Probes every control once; most of them must answer.
+    async fn controls(&self, config: &Config) -> Controls {
+        if config.controls.is_empty() {
+            return Controls::Unasked;
+        }
+        let values = config.control_values();
+        let answers = config
+            .controls
+            .iter()
+            .map(|control| self.control_answers(&control.step, &values));
+        let up = futures_util::future::join_all(answers)
+            .await
+            .into_iter()
+            .filter(|up| *up)
+            .count();
+        if up * 2 >= config.controls.len() {
+            Controls::Up
+        } else {
+            Controls::Down
+        }
+    }
+
+    async fn control_answers(&self, step: &step::Step, values: &step::Values) -> bool {
+        let Ok(request) = step::render(step, None, values) else {
+            return false;
+        };
+        let sent = timeout(CONTROL_MAX, self.client.send(&request, crate::http::Trust::Configured));
+        let Ok(Ok(response)) = sent.await else { return false };
+        // One that is slow or says too little is still there.
+        let failures = step::assess(step, &response, values).failures;
+        failures.iter().all(|miss| miss.reason == Reason::Time)
+    }
+
+    /// Asks the platform to go back. It re-reads what is current just before the call.
+    pub(super) async fn roll_back(
+        &self,
+        deployment: &Deployment,
+        bad: &DeploymentId,
+        target: &DeploymentId,
+    ) -> CallAnswer {
+        match self.platform(&deployment.key.platform) {
+            Ok(platform) => platform.roll_back(&deployment.key, bad, target).await,
+            Err(reason) => CallAnswer::NotSent { reason },
+        }
+    }
+}

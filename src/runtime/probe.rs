@@ -1,0 +1,152 @@
+//! One probe: renders a check's step, sends it, and says what was seen.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use url::Url;
+
+use crate::check::{self, Unanswered};
+use crate::domain::{CheckName, Class, Deployment, Identity, Observation, Reason, RunId};
+use crate::http::{Client, Trust};
+use crate::machine::Place;
+use crate::platform::File;
+use crate::step::{self, Redactor, Step, Value, Values};
+
+use super::plan::RunPlan;
+
+/// What the checks of one run keep of answers, as `check.name`. In memory only: captures are secret.
+#[derive(Clone, Default)]
+pub struct Captures(Arc<Mutex<Vec<(String, Value)>>>);
+
+impl Captures {
+    fn keep(&self, check: &CheckName, captured: Vec<(String, Value)>) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, value) in captured {
+            let name = format!("{check}.{name}");
+            kept.retain(|(known, _)| *known != name);
+            kept.push((name, value));
+        }
+    }
+
+    fn add_to(&self, values: &mut Values) {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        values.extend(kept.iter().cloned());
+    }
+}
+
+/// Which version to probe, and for whom.
+#[derive(Clone)]
+pub struct Target {
+    /// The version.
+    pub deployment: Deployment,
+    /// The run that asks.
+    pub run: RunId,
+    /// What was kept of earlier answers.
+    pub captures: Captures,
+}
+
+/// Performs probes.
+#[derive(Clone)]
+pub struct Prober {
+    client: Client,
+}
+
+/// A step made ready.
+struct Ready {
+    /// The check; none for the warm-up gate.
+    check: Option<CheckName>,
+    step: Step,
+    base: Option<Url>,
+    trust: Trust,
+}
+
+impl Prober {
+    /// A prober that calls through `client`.
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// Probes `place` of the plan. Never fails: what goes wrong is what was seen.
+    pub async fn probe(&self, plan: &RunPlan, place: Place, target: &Target, file: Option<&File>) -> Observation {
+        let Some(mut ready) = ready(plan, place, &target.deployment) else {
+            return unsendable("the check is not in the config any more");
+        };
+        let check = ready.check.as_ref();
+        let mut values = plan.config.values_for(&target.deployment, &target.run, check);
+        target.captures.add_to(&mut values);
+        if check.is_none() && !identity_is_known(&ready.step, &values) {
+            ready.step = ready.step.without_identity();
+        }
+        let redactor = Redactor::of(&values);
+        let request = match step::render(&ready.step, ready.base.as_ref(), &values) {
+            Ok(request) => request,
+            Err(error) => return check::unsent(&ready.step, &error, &redactor).observation,
+        };
+        if request.carries_credentials && !plan.config.may_carry_credentials(&target.deployment, check) {
+            return unsendable(
+                "it carries a secret to an address that only the platform tells: configure `base`, or name the app in `when`",
+            );
+        }
+        let sent = self.client.send(&request, ready.trust).await;
+        let assessed = match &sent {
+            Ok(response) => Ok((response, step::assess(&ready.step, response, &values))),
+            Err(failure) => Err(Unanswered {
+                reason: failure.reason,
+                detail: &failure.detail,
+                elapsed: failure.elapsed,
+                address: failure.address,
+            }),
+        };
+        let placeholders = file.map(File::placeholders).unwrap_or_default();
+        let seen = check::classify(&ready.step, assessed, placeholders, &redactor);
+        if let Some(check) = &ready.check {
+            target.captures.keep(check, seen.captured);
+        }
+        seen.observation
+    }
+}
+
+fn ready(plan: &RunPlan, place: Place, deployment: &Deployment) -> Option<Ready> {
+    let (check, step, own_base) = match place {
+        Place::Gate => (None, &plan.settings.warmup.step, None),
+        Place::Check(index) => {
+            let check = plan.checks.get(index)?;
+            (Some(check.name.clone()), &check.step, check.base.as_ref())
+        }
+    };
+    let configured = own_base.or(plan.settings.base.as_ref()).cloned();
+    // Whoever wrote the config may name any address; the platform and the app may not.
+    let by_operator =
+        configured.is_some() || step.send.target.is_absolute() && step.send.target.slots().next().is_none();
+    let told = || deployment.url.as_deref().and_then(|url| Url::parse(url).ok());
+    Some(Ready {
+        check,
+        step: step.clone(),
+        base: configured.or_else(told),
+        trust: if by_operator { Trust::Configured } else { Trust::Named },
+    })
+}
+
+/// Whether every part of the version that the gate expects is known; else the run says that identity was unknown.
+fn identity_is_known(step: &Step, values: &Values) -> bool {
+    !step.tells_identity()
+        || step
+            .slots()
+            .iter()
+            .all(|slot| !step::IDENTITY_SLOTS.contains(&slot.as_str()) || values.get(slot).is_some())
+}
+
+/// Nothing was sent, so nothing is known.
+fn unsendable(detail: &str) -> Observation {
+    Observation {
+        class: Class::Unknown,
+        reason: Reason::Forbidden,
+        identity: Identity::Unknown,
+        app_made: false,
+        warned: false,
+        latency_ms: 0,
+        status: None,
+        address: None,
+        detail: detail.to_owned(),
+        body: None,
+    }
+}

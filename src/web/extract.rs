@@ -1,0 +1,40 @@
+//! What handlers take from a request; whatever does not fit is a problem in our own words.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use axum::extract::{FromRequestParts, Path, Query};
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use super::problem::Problem;
+
+/// The most characters of an id or name in a path. Ours are shorter; longer ones cannot exist.
+const SEGMENT_CHARS_MAX: usize = 300;
+
+/// The one variable segment of a path, decoded.
+pub(super) struct Segment(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = Path::<String>::from_request_parts(parts, state).await;
+        let text = text.map_err(|_| Problem::not_found("there is nothing at this address"))?.0;
+        let fits = text.chars().count() <= SEGMENT_CHARS_MAX && !text.chars().any(char::is_control);
+        if fits { Ok(Self(text)) } else { Err(Problem::not_found("there is nothing at this address")) }
+    }
+}
+
+/// The query, read into `T`. `T` denies unknown keys, so that a misspelt filter is not silently no filter.
+pub(super) struct Asked<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        Query::<T>::try_from_uri(&parts.uri)
+            .map(|Query(asked)| Self(asked))
+            .map_err(|error| Problem::bad_request(format!("the query cannot be read: {}", error.body_text())))
+    }
+}

@@ -1,0 +1,199 @@
+//! Who may ask for the dashboard, the API and the metrics.
+//!
+//! With an admin token configured, whoever shows it. Without one, only this machine: the other end of the connection
+//! is a loopback address, no proxy says that it speaks for somebody else, and the request names a loopback host, so
+//! that neither a proxy in front nor a name that resolves to 127.0.0.1 in somebody's browser opens the door.
+//! Either way a browser that acts for another site may not change anything.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{AUTHORIZATION, HOST, ORIGIN};
+use http::{HeaderMap, Method, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use url::Url;
+
+use super::App;
+use super::problem::Problem;
+use super::server::Peer;
+
+/// Headers that only a proxy or tunnel adds; with those that begin with [`FORWARDING_PREFIXES`].
+const FORWARDING: &[&str] = &["forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"];
+const FORWARDING_PREFIXES: &[&str] = &["x-forwarded-", "x-original-"];
+
+/// What a client without the token is asked for. `Basic` is what lets a browser in.
+const CHALLENGE: &str = r#"Basic realm="backstop", charset="UTF-8", Bearer realm="backstop""#;
+
+/// Why somebody may not ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// A token is configured, and none was shown.
+    NoToken,
+    /// The token that was shown is not the one.
+    WrongToken,
+    /// No token is configured, and this is not a plain request from this machine.
+    NotLocal(&'static str),
+    /// A browser acts for another site.
+    CrossSite,
+}
+
+/// What there is to know about a request.
+#[derive(Clone, Copy)]
+pub(super) struct Asker<'a> {
+    pub(super) peer: IpAddr,
+    pub(super) method: &'a Method,
+    pub(super) headers: &'a HeaderMap,
+    /// The host in the request line, where there is one (RFC 9112 §3.2.2).
+    pub(super) authority: Option<&'a str>,
+}
+
+/// Whether `asker` may ask.
+///
+/// # Errors
+/// Why not.
+pub(super) fn judge(asker: Asker<'_>, token: Option<&SecretString>, public_url: Option<&Url>) -> Result<(), Refusal> {
+    match token {
+        Some(token) => shows(asker.headers, token)?,
+        None => is_local(asker)?,
+    }
+    if asker.method.is_safe() || is_own_site(asker, public_url) { Ok(()) } else { Err(Refusal::CrossSite) }
+}
+
+fn shows(headers: &HeaderMap, token: &SecretString) -> Result<(), Refusal> {
+    let mut shown = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (shown.next(), shown.next()) else { return Err(Refusal::NoToken) };
+    let value = value.as_bytes().trim_ascii();
+    let Some(space) = value.iter().position(|byte| *byte == b' ') else { return Err(Refusal::WrongToken) };
+    let (scheme, credentials) = (&value[..space], value[space..].trim_ascii());
+    let candidate = if scheme.eq_ignore_ascii_case(b"bearer") {
+        Some(credentials.to_vec())
+    } else if scheme.eq_ignore_ascii_case(b"basic") {
+        password(credentials)
+    } else {
+        None
+    };
+    // Hashes are compared, so that the time taken tells nothing of the length either.
+    let wanted = Sha256::digest(token.expose_secret().as_bytes());
+    let is_same = candidate.is_some_and(|shown| bool::from(Sha256::digest(shown).ct_eq(&wanted)));
+    let is_set = !token.expose_secret().is_empty();
+    if is_same && is_set { Ok(()) } else { Err(Refusal::WrongToken) }
+}
+
+/// The password of `user:password` in Base64 (RFC 7617); the user is anybody.
+fn password(credentials: &[u8]) -> Option<Vec<u8>> {
+    let decoded = STANDARD.decode(credentials).ok()?;
+    let colon = decoded.iter().position(|byte| *byte == b':')?;
+    Some(decoded[colon + 1..].to_vec())
+}
+
+fn is_local(asker: Asker<'_>) -> Result<(), Refusal> {
+    if !asker.peer.to_canonical().is_loopback() {
+        return Err(Refusal::NotLocal("the request is not from this machine"));
+    }
+    let is_forwarding = |name: &str| {
+        FORWARDING.contains(&name) || FORWARDING_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    };
+    if asker.headers.keys().any(|name| is_forwarding(name.as_str())) {
+        return Err(Refusal::NotLocal("the request came through a proxy"));
+    }
+    let mut hosts = asker.headers.get_all(HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        return Err(Refusal::NotLocal("the request has no single `Host`"));
+    };
+    let named = [host.to_str().ok(), Some(asker.authority.unwrap_or("localhost"))];
+    if named.into_iter().all(|host| host.is_some_and(is_loopback_host)) {
+        return Ok(());
+    }
+    Err(Refusal::NotLocal("the request names a `Host` that is not this machine"))
+}
+
+/// Whether `host`, with or without a port, stands for this machine whatever a name server says.
+fn is_loopback_host(host: &str) -> bool {
+    let Ok(authority) = host.parse::<http::uri::Authority>() else { return false };
+    if host.contains('@') {
+        return false;
+    }
+    let name = authority.host();
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// Whether a request that changes something comes from our own pages or from no page at all.
+///
+/// `Sec-Fetch-Site` and `Origin` are set by the browser and cannot be set by a page's script.
+fn is_own_site(asker: Asker<'_>, public_url: Option<&Url>) -> bool {
+    let sites_are_own = asker
+        .headers
+        .get_all("sec-fetch-site")
+        .iter()
+        .all(|site| matches!(site.as_bytes(), b"same-origin" | b"none"));
+    let origins_are_own = asker.headers.get_all(ORIGIN).iter().all(|origin| {
+        let origin = origin.to_str().ok().and_then(|text| Url::parse(text).ok());
+        origin.is_some_and(|origin| is_own_origin(&origin, asker.headers, public_url))
+    });
+    sites_are_own && origins_are_own
+}
+
+fn is_own_origin(origin: &Url, headers: &HeaderMap, public_url: Option<&Url>) -> bool {
+    if public_url.is_some_and(|public| public.origin() == origin.origin()) {
+        return true;
+    }
+    // Whether TLS ends before us is not known here, so the host and port decide, under the origin's own scheme.
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let own = host.and_then(|host| Url::parse(&format!("{}://{host}/", origin.scheme())).ok());
+    origin.origin().is_tuple() && own.is_some_and(|own| own.origin() == origin.origin())
+}
+
+/// The middleware in front of everything but deliveries and health.
+pub(super) async fn gate(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let config = app.config.load();
+    let Some(Peer(peer)) = request.extensions().get::<Peer>().copied() else {
+        return Problem::new(StatusCode::FORBIDDEN, "it is not known where the request comes from").into_response();
+    };
+    let asker = Asker {
+        peer: peer.ip(),
+        method: request.method(),
+        headers: request.headers(),
+        authority: request.uri().authority().map(|authority| authority.as_str()),
+    };
+    let judged = judge(asker, config.server.admin_token.as_ref(), config.server.public_url.as_ref());
+    let Err(refusal) = judged else { return next.run(request).await };
+    tracing::info!(peer = %peer, path = request.uri().path(), refusal = ?refusal, "refused to show or change anything");
+    let counted = match refusal {
+        Refusal::WrongToken => app.limiter.count(peer.ip(), config.server.rate_limit),
+        Refusal::NoToken | Refusal::NotLocal(_) | Refusal::CrossSite => Ok(()),
+    };
+    match counted {
+        Ok(()) => problem(refusal).into_response(),
+        Err(wait_s) => too_many(wait_s).into_response(),
+    }
+}
+
+fn problem(refusal: Refusal) -> Problem {
+    match refusal {
+        Refusal::NoToken | Refusal::WrongToken => {
+            let detail = "show the admin token: `Authorization: Bearer …`, or as the password in a browser";
+            Problem::new(StatusCode::UNAUTHORIZED, detail).authenticate(CHALLENGE)
+        }
+        Refusal::NotLocal(why) => {
+            let detail = format!("{why}, and without `server.admin_token` in the config only this machine may ask");
+            Problem::new(StatusCode::FORBIDDEN, detail)
+        }
+        Refusal::CrossSite => {
+            Problem::new(StatusCode::FORBIDDEN, "a page of another site may not change anything here")
+        }
+    }
+}
+
+/// 429 for a sender whose requests do not verify.
+pub(super) fn too_many(wait_s: u64) -> Problem {
+    let detail = "too many requests from this sender did not verify; those that verify are still taken";
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(wait_s)
+}
