@@ -13,6 +13,15 @@ const DISCARD_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How long that may take.
 const DISCARD_TIME_MAX: Duration = Duration::from_secs(2);
 
+/// What becomes of the bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// They are returned.
+    Bytes,
+    /// They are counted and thrown away.
+    Nothing,
+}
+
 /// Why there is no body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BodyError {
@@ -35,6 +44,7 @@ pub(super) async fn read(
     mut body: Body,
     bytes_max: usize,
     deadline: Duration,
+    keep: Keep,
 ) -> Result<Bytes, BodyError> {
     if is_encoded(headers) {
         discard(headers, body).await;
@@ -44,16 +54,25 @@ pub(super) async fn read(
         discard(headers, body).await;
         return Err(BodyError::TooLarge);
     }
-    let collected = tokio::time::timeout(deadline, Limited::new(&mut body, bytes_max).collect()).await;
-    match collected {
+    match tokio::time::timeout(deadline, collect(Limited::new(&mut body, bytes_max), keep)).await {
         Err(_) => Err(BodyError::TooSlow),
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             discard(headers, body).await;
             Err(BodyError::TooLarge)
         }
         Ok(Err(_)) => Err(BodyError::Broken),
     }
+}
+
+async fn collect(mut body: Limited<&mut Body>, keep: Keep) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
+    if keep == Keep::Bytes {
+        return Ok(body.collect().await?.to_bytes());
+    }
+    while let Some(frame) = body.frame().await {
+        frame?;
+    }
+    Ok(Bytes::new())
 }
 
 /// Reads and throws away what the sender is still sending, within limits. A sender that waits for leave to send

@@ -1,8 +1,5 @@
 //! What handlers take from a request; whatever does not fit is a problem in our own words.
 
-use std::collections::BTreeMap;
-use std::convert::Infallible;
-
 use axum::extract::{FromRequestParts, Path, Query};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -20,9 +17,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let text = Path::<String>::from_request_parts(parts, state).await;
-        let text = text.map_err(|_| Problem::not_found("there is nothing at this address"))?.0;
+        let text = text
+            .map_err(|_| Problem::not_found("there is nothing at this address"))?
+            .0;
         let fits = text.chars().count() <= SEGMENT_CHARS_MAX && !text.chars().any(char::is_control);
-        if fits { Ok(Self(text)) } else { Err(Problem::not_found("there is nothing at this address")) }
+        if fits {
+            Ok(Self(text))
+        } else {
+            Err(Problem::not_found("there is nothing at this address"))
+        }
     }
 }
 

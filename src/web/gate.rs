@@ -25,7 +25,14 @@ use super::problem::Problem;
 use super::server::Peer;
 
 /// Headers that only a proxy or tunnel adds; with those that begin with [`FORWARDING_PREFIXES`].
-const FORWARDING: &[&str] = &["forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"];
+const FORWARDING: &[&str] = &[
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "x-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+];
 const FORWARDING_PREFIXES: &[&str] = &["x-forwarded-", "x-original-"];
 
 /// What a client without the token is asked for. `Basic` is what lets a browser in.
@@ -63,14 +70,22 @@ pub(super) fn judge(asker: Asker<'_>, token: Option<&SecretString>, public_url: 
         Some(token) => shows(asker.headers, token)?,
         None => is_local(asker)?,
     }
-    if asker.method.is_safe() || is_own_site(asker, public_url) { Ok(()) } else { Err(Refusal::CrossSite) }
+    if asker.method.is_safe() || is_own_site(asker, public_url) {
+        Ok(())
+    } else {
+        Err(Refusal::CrossSite)
+    }
 }
 
 fn shows(headers: &HeaderMap, token: &SecretString) -> Result<(), Refusal> {
     let mut shown = headers.get_all(AUTHORIZATION).iter();
-    let (Some(value), None) = (shown.next(), shown.next()) else { return Err(Refusal::NoToken) };
+    let (Some(value), None) = (shown.next(), shown.next()) else {
+        return Err(Refusal::NoToken);
+    };
     let value = value.as_bytes().trim_ascii();
-    let Some(space) = value.iter().position(|byte| *byte == b' ') else { return Err(Refusal::WrongToken) };
+    let Some(space) = value.iter().position(|byte| *byte == b' ') else {
+        return Err(Refusal::WrongToken);
+    };
     let (scheme, credentials) = (&value[..space], value[space..].trim_ascii());
     let candidate = if scheme.eq_ignore_ascii_case(b"bearer") {
         Some(credentials.to_vec())
@@ -83,7 +98,11 @@ fn shows(headers: &HeaderMap, token: &SecretString) -> Result<(), Refusal> {
     let wanted = Sha256::digest(token.expose_secret().as_bytes());
     let is_same = candidate.is_some_and(|shown| bool::from(Sha256::digest(shown).ct_eq(&wanted)));
     let is_set = !token.expose_secret().is_empty();
-    if is_same && is_set { Ok(()) } else { Err(Refusal::WrongToken) }
+    if is_same && is_set {
+        Ok(())
+    } else {
+        Err(Refusal::WrongToken)
+    }
 }
 
 /// The password of `user:password` in Base64 (RFC 7617); the user is anybody.
@@ -97,9 +116,8 @@ fn is_local(asker: Asker<'_>) -> Result<(), Refusal> {
     if !asker.peer.to_canonical().is_loopback() {
         return Err(Refusal::NotLocal("the request is not from this machine"));
     }
-    let is_forwarding = |name: &str| {
-        FORWARDING.contains(&name) || FORWARDING_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-    };
+    let is_forwarding =
+        |name: &str| FORWARDING.contains(&name) || FORWARDING_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
     if asker.headers.keys().any(|name| is_forwarding(name.as_str())) {
         return Err(Refusal::NotLocal("the request came through a proxy"));
     }
@@ -116,7 +134,9 @@ fn is_local(asker: Asker<'_>) -> Result<(), Refusal> {
 
 /// Whether `host`, with or without a port, stands for this machine whatever a name server says.
 fn is_loopback_host(host: &str) -> bool {
-    let Ok(authority) = host.parse::<http::uri::Authority>() else { return false };
+    let Ok(authority) = host.parse::<http::uri::Authority>() else {
+        return false;
+    };
     if host.contains('@') {
         return false;
     }
@@ -163,8 +183,14 @@ pub(super) async fn gate(State(app): State<Arc<App>>, request: Request, next: Ne
         headers: request.headers(),
         authority: request.uri().authority().map(|authority| authority.as_str()),
     };
-    let judged = judge(asker, config.server.admin_token.as_ref(), config.server.public_url.as_ref());
-    let Err(refusal) = judged else { return next.run(request).await };
+    let judged = judge(
+        asker,
+        config.server.admin_token.as_ref(),
+        config.server.public_url.as_ref(),
+    );
+    let Err(refusal) = judged else {
+        return next.run(request).await;
+    };
     tracing::info!(peer = %peer, path = request.uri().path(), refusal = ?refusal, "refused to show or change anything");
     let counted = match refusal {
         Refusal::WrongToken => app.limiter.count(peer.ip(), config.server.rate_limit),
@@ -186,9 +212,10 @@ fn problem(refusal: Refusal) -> Problem {
             let detail = format!("{why}, and without `server.admin_token` in the config only this machine may ask");
             Problem::new(StatusCode::FORBIDDEN, detail)
         }
-        Refusal::CrossSite => {
-            Problem::new(StatusCode::FORBIDDEN, "a page of another site may not change anything here")
-        }
+        Refusal::CrossSite => Problem::new(
+            StatusCode::FORBIDDEN,
+            "a page of another site may not change anything here",
+        ),
     }
 }
 

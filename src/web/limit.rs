@@ -69,7 +69,11 @@ impl Limiter {
         }
         counts.check_key(&sender).map_err(|until| {
             let wait = until.wait_time_from(LimiterClock(self.clock.clone()).now());
-            wait.as_millis().div_ceil(1_000).clamp(1, 3_600).try_into().unwrap_or(60)
+            wait.as_millis()
+                .div_ceil(1_000)
+                .clamp(1, 3_600)
+                .try_into()
+                .unwrap_or(60)
         })
     }
 }
@@ -159,7 +163,10 @@ mod tests {
         }
         let current = limiter.current.load();
         assert!(current.counts.as_ref().unwrap().len() <= SENDERS_MAX + 1);
-        assert!(limiter.count(ip("203.0.113.9"), SIX).is_err(), "those beyond the bound share one count");
+        assert!(
+            limiter.count(ip("203.0.113.9"), SIX).is_err(),
+            "those beyond the bound share one count"
+        );
     }
 
     #[test]

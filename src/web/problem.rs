@@ -28,7 +28,12 @@ struct Details<'a> {
 impl Problem {
     /// A problem of this status, with what a person should know or do.
     pub(super) fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, detail: detail.into(), retry_after_s: None, authenticate: None }
+        Self {
+            status,
+            detail: detail.into(),
+            retry_after_s: None,
+            authenticate: None,
+        }
     }
 
     /// 400: what is wrong with the request.
@@ -76,8 +81,12 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let details =
-            Details { r#type: "about:blank", title: self.title(), status: self.status.as_u16(), detail: &self.detail };
+        let details = Details {
+            r#type: "about:blank",
+            title: self.title(),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+        };
         let body = serde_json::to_vec(&details).unwrap_or_default();
         let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();

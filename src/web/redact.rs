@@ -10,14 +10,29 @@ const VALUE_CHARS_MAX: usize = 512;
 const REDACTED: &str = "[redacted]";
 
 /// Parts of header names whose values may be secrets or signatures, also those of proxies in front of us.
-const SECRET_NAMES: &[&str] =
-    &["auth", "cookie", "signature", "token", "secret", "password", "credential", "key", "hmac", "assertion", "jwt"];
+const SECRET_NAMES: &[&str] = &[
+    "auth",
+    "cookie",
+    "signature",
+    "token",
+    "secret",
+    "password",
+    "credential",
+    "key",
+    "hmac",
+    "assertion",
+    "jwt",
+];
 
 /// Names and values in the order received, bounded, secrets replaced, without control characters.
 pub(super) fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
     let kept = headers.iter().take(HEADERS_MAX).map(|(name, value)| {
         let is_secret = value.is_sensitive() || SECRET_NAMES.iter().any(|part| name.as_str().contains(part));
-        let value = if is_secret { REDACTED.to_owned() } else { shown(value.as_bytes()) };
+        let value = if is_secret {
+            REDACTED.to_owned()
+        } else {
+            shown(value.as_bytes())
+        };
         (name.to_string(), value)
     });
     kept.collect()
@@ -25,7 +40,10 @@ pub(super) fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
 
 fn shown(value: &[u8]) -> String {
     let text = String::from_utf8_lossy(value);
-    text.chars().take(VALUE_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars()
+        .take(VALUE_CHARS_MAX)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 #[cfg(test)]

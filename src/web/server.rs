@@ -68,7 +68,9 @@ pub(super) async fn run(listener: TcpListener, router: Router, limits: Limits, s
             () = stop.cancelled() => break,
             accepted = accept(&listener, &connections) => accepted,
         };
-        let Some((stream, peer, permit)) = accepted else { continue };
+        let Some((stream, peer, permit)) = accepted else {
+            continue;
+        };
         let (router, stop) = (router.clone(), stop.clone());
         tracker.spawn(async move {
             connection(stream, peer, router, limits, stop).await;

@@ -27,8 +27,6 @@ use crate::telemetry::Answer;
 
 /// The most a delivery's body may have.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
-/// The most an unsigned one may have: it is refused anyway.
-const UNSIGNED_BODY_BYTES_MAX: usize = 4 * 1024;
 /// How long a delivery may wait to be durable.
 const ACCEPT_TIME_MAX: Duration = Duration::from_secs(10);
 /// When a sender should come back after the store could not take a delivery.
@@ -79,10 +77,14 @@ async fn take(
     body: Body,
 ) -> Result<(StatusCode, Receipt), Refusal> {
     let headers = &parts.headers;
-    let is_signed = is_signed(platform, headers);
-    let bytes_max = if is_signed { BODY_BYTES_MAX } else { UNSIGNED_BODY_BYTES_MAX };
-    let read = body::read(headers, body, bytes_max, app.limits.body_time_max).await;
-    let bytes = read.map_err(|error| unverified(app, config, parts, unread(error, bytes_max)))?;
+    // An unsigned body is refused whatever it says, so it is not kept in memory, only read to its end.
+    let keep = if is_signed(platform, headers) {
+        body::Keep::Bytes
+    } else {
+        body::Keep::Nothing
+    };
+    let read = body::read(headers, body, BODY_BYTES_MAX, app.limits.body_time_max, keep).await;
+    let bytes = read.map_err(|error| unverified(app, config, parts, unread(error)))?;
     let verified = ingest::receive(&platform.kind, &platform.secrets, headers, &bytes, app.clock.wall());
     let verified = match verified {
         Ok(verified) => verified,
@@ -102,17 +104,19 @@ async fn take(
 
 /// Counts a request that did not verify against its sender; over the limit, that is what it is told.
 fn unverified(app: &App, config: &Config, parts: &Parts, refusal: Refusal) -> Refusal {
-    let Some(Peer(peer)) = parts.extensions.get::<Peer>() else { return refusal };
+    let Some(Peer(peer)) = parts.extensions.get::<Peer>() else {
+        return refusal;
+    };
     match app.limiter.count(peer.ip(), config.server.rate_limit) {
         Ok(()) => refusal,
         Err(wait_s) => Refusal(Answer::Limited, gate::too_many(wait_s)),
     }
 }
 
-fn unread(error: BodyError, bytes_max: usize) -> Refusal {
+fn unread(error: BodyError) -> Refusal {
     match error {
         BodyError::TooLarge => {
-            let detail = format!("a delivery has at most {bytes_max} bytes; an unsigned one {UNSIGNED_BODY_BYTES_MAX}");
+            let detail = format!("a delivery has at most {BODY_BYTES_MAX} bytes");
             Refusal(Answer::TooLarge, Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail))
         }
         BodyError::TooSlow => {
@@ -121,7 +125,10 @@ fn unread(error: BodyError, bytes_max: usize) -> Refusal {
         }
         BodyError::Encoded => {
             let detail = "send the body as it is, without `Content-Encoding`";
-            Refusal(Answer::Encoded, Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
+            Refusal(
+                Answer::Encoded,
+                Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail),
+            )
         }
         BodyError::Broken => Refusal(Answer::BadRequest, Problem::bad_request("the body could not be read")),
     }
@@ -136,7 +143,10 @@ async fn store(
 ) -> Result<(StatusCode, Receipt), Refusal> {
     let received_at = app.clock.now();
     let id = DeliveryId::new(app.ids.next("dlv", received_at));
-    let event_word = verified.hearing.event_word.map(|word| word.chars().take(EVENT_WORD_CHARS_MAX).collect());
+    let event_word = verified
+        .hearing
+        .event_word
+        .map(|word| word.chars().take(EVENT_WORD_CHARS_MAX).collect());
     let delivery = NewDelivery {
         id: id.clone(),
         platform: name.clone(),
@@ -151,10 +161,22 @@ async fn store(
     let why = match tokio::time::timeout(ACCEPT_TIME_MAX, app.store.accept(delivery)).await {
         Ok(Ok(Accepted::Stored)) => {
             app.handle.deliveries_arrived();
-            return Ok((StatusCode::ACCEPTED, Receipt { status: "accepted", delivery: id }));
+            return Ok((
+                StatusCode::ACCEPTED,
+                Receipt {
+                    status: "accepted",
+                    delivery: id,
+                },
+            ));
         }
         Ok(Ok(Accepted::Duplicate { of })) => {
-            return Ok((StatusCode::OK, Receipt { status: "duplicate", delivery: of }));
+            return Ok((
+                StatusCode::OK,
+                Receipt {
+                    status: "duplicate",
+                    delivery: of,
+                },
+            ));
         }
         Ok(Err(error)) => error.to_string(),
         // It may yet be stored; then the sender's next try is a duplicate.
@@ -167,5 +189,9 @@ async fn store(
 
 /// Whether the request carries a signature at all, right or wrong.
 fn is_signed(platform: &PlatformConfig, headers: &HeaderMap) -> bool {
-    platform.kind.recipes().iter().any(|recipe| headers.contains_key(&recipe.signature_header))
+    platform
+        .kind
+        .recipes()
+        .iter()
+        .any(|recipe| headers.contains_key(&recipe.signature_header))
 }

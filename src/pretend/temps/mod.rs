@@ -1,0 +1,172 @@
+//! A pretend Temps: deploys, routes, rolls back and tells, as its generations differ.
+
+mod api;
+mod deliver;
+mod state;
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::extract::State as With;
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, Uri};
+
+use super::app::{self, Release};
+use super::server::Server;
+use crate::clock::Clock;
+use crate::http::{Client, Network};
+
+use state::State;
+pub use state::{Generation, RollbackCall, RollbackFault};
+
+/// The one project's id.
+const PROJECT: u64 = 7;
+/// Its slug, which is the app's name.
+pub(super) const APP: &str = "shop";
+/// The one environment's id and slug.
+const ENVIRONMENT: u64 = 3;
+const ENVIRONMENT_NAME: &str = "production";
+
+/// What the API and the app share.
+struct Shared {
+    state: Mutex<State>,
+    clock: Clock,
+    client: Client,
+    token: String,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A pretend Temps with one project, one environment, and an app that its proxy routes to the current deployment.
+pub struct Temps {
+    api: Server,
+    shared: Arc<Shared>,
+    // Held so that the app answers as long as the platform does.
+    _app: Server,
+}
+
+impl Temps {
+    /// Starts one of this generation, whose API asks for `token`.
+    ///
+    /// # Errors
+    /// When no port can be had, or HTTP cannot be set up.
+    pub async fn start(generation: Generation, token: &str) -> io::Result<Self> {
+        let client = Client::new(Network::default()).map_err(io::Error::other)?;
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State::new(generation)),
+            clock: Clock::system(),
+            client,
+            token: token.to_owned(),
+        });
+        let app = Server::start(Router::new().fallback(route).with_state(Arc::clone(&shared))).await?;
+        shared.state().app_url = format!("http://{}", app.address);
+        let api = Server::start(api::router(Arc::clone(&shared))).await?;
+        Ok(Self { api, shared, _app: app })
+    }
+
+    /// The address of its API.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.api.address)
+    }
+
+    /// The address of the app, where the current deployment answers.
+    pub fn app_url(&self) -> String {
+        self.shared.state().app_url.clone()
+    }
+
+    /// Has it deliver to `url`, signed by `secret`.
+    pub fn deliver_to(&self, url: &str, secret: &str) {
+        self.shared.state().webhook = Some((url.to_owned(), secret.to_owned()));
+    }
+
+    /// Deploys `release`, makes it current and delivers that it is live; returns its id. Waits until the deliveries are
+    /// answered.
+    pub async fn deploy(&self, release: Release) -> String {
+        let (id, started, live) = {
+            let mut state = self.shared.state();
+            let id = state.create(release, None, self.shared.clock.wall());
+            let started = state.payload(id, "started", self.shared.clock.wall());
+            state.make_current(id, self.shared.clock.now());
+            let live = state.payload(id, "live", self.shared.clock.wall());
+            (state.show(id), started, live)
+        };
+        self.deliver(started).await;
+        self.deliver(live).await;
+        id
+    }
+
+    /// Deploys and makes current without a word: the delivery is lost.
+    pub fn deploy_silently(&self, release: Release) -> String {
+        let mut state = self.shared.state();
+        let id = state.create(release, None, self.shared.clock.wall());
+        state.make_current(id, self.shared.clock.now());
+        state.show(id)
+    }
+
+    /// Delivers that `deployment` is live, whether or not that is so; returns the answer's status.
+    pub async fn say_live(&self, deployment: &str) -> Option<u16> {
+        let payload = {
+            let state = self.shared.state();
+            state
+                .find(deployment)
+                .map(|id| state.payload(id, "live", self.shared.clock.wall()))
+        };
+        self.deliver(payload?).await
+    }
+
+    /// The current deployment.
+    pub fn current(&self) -> Option<String> {
+        let state = self.shared.state();
+        state.current.map(|id| state.show(id))
+    }
+
+    /// Every rollback call it got, in order.
+    pub fn rollback_calls(&self) -> Vec<RollbackCall> {
+        self.shared.state().calls.clone()
+    }
+
+    /// What goes wrong with rollback calls from now on.
+    pub fn set_rollback_fault(&self, fault: RollbackFault) {
+        self.shared.state().fault = fault;
+    }
+
+    /// Removes the image of `deployment`, as nightly clean-ups do.
+    pub fn remove_image(&self, deployment: &str) {
+        self.change(deployment, |row| row.has_image = false);
+    }
+
+    /// Sets the state of `deployment`.
+    pub fn set_status(&self, deployment: &str, status: &str) {
+        self.change(deployment, |row| row.status = status.to_owned());
+    }
+
+    fn change(&self, deployment: &str, change: impl FnOnce(&mut state::Row)) {
+        let mut state = self.shared.state();
+        let found = state.find(deployment);
+        if let Some(row) = found.and_then(|id| state.row_mut(id)) {
+            change(row);
+        }
+    }
+
+    async fn deliver(&self, payload: serde_json::Value) -> Option<u16> {
+        deliver::send(&self.shared, payload).await
+    }
+}
+
+/// The proxy: whoever asks gets what the current deployment answers.
+async fn route(With(shared): With<Arc<Shared>>, uri: Uri) -> Response {
+    let mut state = shared.state();
+    state.requests += 1;
+    let number = state.requests;
+    let Some(current) = state.current.and_then(|id| state.row(id)) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let before = current.before.and_then(|id| state.row(id)).map(|row| &row.release);
+    let live_ms = shared.clock.now().ms_since(current.live_at);
+    app::answer(&current.release, before, live_ms, number, uri.path())
+}

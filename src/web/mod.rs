@@ -1,0 +1,155 @@
+//! The HTTP side: deliveries in, health, metrics, the API and the pages.
+//!
+//! Deliveries and health answer anybody; everything else stands behind `gate`. What goes wrong is told as problem
+//! details in our own words; what a lower layer said is in the log.
+
+mod api;
+mod body;
+mod extract;
+mod gate;
+mod harden;
+mod health;
+mod limit;
+mod pages;
+mod problem;
+mod redact;
+mod server;
+#[cfg(test)]
+mod tests;
+mod webhook;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{delete, get, post};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock, Ids};
+use crate::config::Config;
+use crate::runtime::Handle;
+use crate::store::Store;
+use crate::telemetry::Metrics;
+
+use limit::Limiter;
+use problem::Problem;
+pub use server::Limits;
+
+/// What the handlers work with.
+pub struct App {
+    config: Arc<ArcSwap<Config>>,
+    store: Store,
+    handle: Handle,
+    clock: Clock,
+    ids: Ids,
+    metrics: Metrics,
+    limiter: Limiter,
+    limits: Limits,
+    readiness: health::Readiness,
+}
+
+impl App {
+    /// An app over a running agent, with the limits that connections have by default.
+    pub fn new(
+        config: Arc<ArcSwap<Config>>,
+        store: Store,
+        handle: Handle,
+        clock: Clock,
+        ids: Ids,
+        metrics: Metrics,
+    ) -> Self {
+        let limiter = Limiter::new(clock.clone(), config.load().server.rate_limit);
+        Self {
+            config,
+            store,
+            handle,
+            clock,
+            ids,
+            metrics,
+            limiter,
+            limits: Limits::default(),
+            readiness: health::Readiness::default(),
+        }
+    }
+
+    /// The same app with other limits.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+}
+
+/// Serves `app` until `stop`, then lets the answers under way end. With an `admin` listener, the dashboard, the API and
+/// the metrics answer only there.
+pub fn serve(
+    app: App,
+    listener: TcpListener,
+    admin: Option<TcpListener>,
+    stop: &CancellationToken,
+) -> Vec<JoinHandle<()>> {
+    let app = Arc::new(app);
+    let open = open_routes();
+    let (listener_routes, admin_routes) = match admin {
+        None => (open.merge(gated_routes(&app)), None),
+        Some(admin) => {
+            let routes = health_routes().merge(gated_routes(&app));
+            (open, Some((admin, routes)))
+        }
+    };
+    let mut tasks = Vec::new();
+    for (listener, routes) in std::iter::once((listener, listener_routes)).chain(admin_routes) {
+        let router = finish(routes, &app);
+        tasks.push(tokio::spawn(server::run(listener, router, app.limits, stop.clone())));
+    }
+    tasks
+}
+
+type Routes = Router<Arc<App>>;
+
+fn health_routes() -> Routes {
+    Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+}
+
+fn open_routes() -> Routes {
+    health_routes().route("/webhooks/{platform}", post(webhook::receive))
+}
+
+fn gated_routes(app: &Arc<App>) -> Routes {
+    Router::new()
+        .route("/", get(pages::overview))
+        .route("/runs/{id}", get(pages::run))
+        .route("/style.css", get(pages::style))
+        .route("/metrics", get(health::metrics))
+        .route("/api/v1/runs", get(api::runs))
+        .route("/api/v1/runs/{id}", get(api::run))
+        .route("/api/v1/runs/{id}/journal", get(api::journal))
+        .route("/api/v1/runs/{id}/cancel", post(api::cancel))
+        .route("/api/v1/deliveries", get(api::deliveries))
+        .route("/api/v1/deliveries/{id}", get(api::delivery))
+        .route("/api/v1/messages", get(api::messages))
+        .route("/api/v1/messages/{id}", get(api::message))
+        .route("/api/v1/messages/{id}/replay", post(api::replay))
+        .route("/api/v1/endpoints", get(api::endpoints))
+        .route("/api/v1/apps", get(api::apps))
+        .route("/api/v1/pauses", get(api::pauses).post(api::pause))
+        .route("/api/v1/pauses/{app}", delete(api::resume))
+        .route_layer(from_fn_with_state(Arc::clone(app), gate::gate))
+}
+
+fn finish(routes: Routes, app: &Arc<App>) -> Router {
+    routes
+        .fallback(async || Problem::not_found("there is nothing at this address"))
+        .method_not_allowed_fallback(async || {
+            Problem::new(
+                http::StatusCode::METHOD_NOT_ALLOWED,
+                "this address does not take this method",
+            )
+        })
+        .layer(from_fn(harden::harden))
+        .with_state(Arc::clone(app))
+}
