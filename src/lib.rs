@@ -3,6 +3,7 @@
 //! How the parts fit together, and what each may know of the others, is in `ARCHITECTURE.md`.
 
 pub mod check;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod document;

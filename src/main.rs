@@ -1,3 +1,7 @@
-//! The `backstop` command.
+//! The program: everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    backstop::cli::main()
+}

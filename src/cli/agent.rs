@@ -26,7 +26,11 @@ impl Remote {
     pub(super) fn new(args: &AgentArgs) -> anyhow::Result<Self> {
         let client = Client::new(Network::default()).context("setting up HTTP")?;
         let token = std::env::var(&args.token_env).ok().filter(|token| !token.is_empty());
-        Ok(Self { client, url: args.agent.clone(), token })
+        Ok(Self {
+            client,
+            url: args.agent.clone(),
+            token,
+        })
     }
 
     /// Reads `path`.
@@ -48,21 +52,34 @@ impl Remote {
         let response = self.send(method, path, body).await?;
         let answer: Value = match response.body.is_empty() {
             true => Value::Null,
-            false => serde_json::from_slice(&response.body)
-                .with_context(|| format!("{} answered {} with something that is not JSON", self.url, response.status))?,
+            false => serde_json::from_slice(&response.body).with_context(|| {
+                format!(
+                    "{} answered {} with something that is not JSON",
+                    self.url, response.status
+                )
+            })?,
         };
         if (200..300).contains(&response.status) {
             return Ok(answer);
         }
-        let said = answer.get("detail").or_else(|| answer.get("title")).and_then(Value::as_str).unwrap_or("no reason given");
-        let hint = if response.status == 401 { "; set BACKSTOP_ADMIN_TOKEN to the agent's admin token" } else { "" };
+        let said = answer
+            .get("detail")
+            .or_else(|| answer.get("title"))
+            .and_then(Value::as_str)
+            .unwrap_or("no reason given");
+        let hint = if response.status == 401 {
+            "; set BACKSTOP_ADMIN_TOKEN to the agent's admin token"
+        } else {
+            ""
+        };
         bail!("the agent answered {}: {said}{hint}", response.status)
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Response> {
         let mut headers = Vec::new();
         if let Some(token) = &self.token {
-            let mut value = HeaderValue::from_str(&format!("Bearer {token}")).context("the admin token has characters that a header cannot carry")?;
+            let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
+                .context("the admin token has characters that a header cannot carry")?;
             value.set_sensitive(true);
             headers.push((AUTHORIZATION, value));
         }
@@ -71,15 +88,25 @@ impl Remote {
         }
         let request = Request {
             method,
-            url: self.url.join(path).with_context(|| format!("{path} is no path on {}", self.url))?,
+            url: self
+                .url
+                .join(path)
+                .with_context(|| format!("{path} is no path on {}", self.url))?,
             headers,
             body: body.map(|body| body.to_string().into_bytes()),
             timeout: TIMEOUT,
             follow_redirects: false,
             body_bytes_max: ANSWER_BYTES_MAX,
+            cut_body: false,
             carries_credentials: self.token.is_some(),
         };
         let sent = self.client.send(&request, Trust::Configured).await;
-        sent.map_err(|failure| anyhow::anyhow!("{} cannot be asked: {}; is the agent running there?", self.url, failure.detail))
+        sent.map_err(|failure| {
+            anyhow::anyhow!(
+                "{} cannot be asked: {}; is the agent running there?",
+                self.url,
+                failure.detail
+            )
+        })
     }
 }

@@ -7,8 +7,14 @@ use url::Url;
 
 /// Smoke-tests each new deployment and rolls a bad one back through the platform's API.
 #[derive(Debug, Parser)]
-#[command(name = "backstop", version, arg_required_else_help = true, max_term_width = 100, after_help = "\
-Exit codes: 0 it worked or passed · 1 it failed · 2 the config or the command has problems · 3 `test` could not tell")]
+#[command(
+    name = "backstop",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_help = "\
+Exit codes: 0 it worked or passed · 1 it failed · 2 the config or the command has problems · 3 `test` could not tell"
+)]
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) command: Command,
@@ -29,10 +35,14 @@ pub(super) enum Command {
     #[command(after_help = "Example: backstop test --url https://shop.example.com --app shop --env production")]
     Test(TestArgs),
     /// Sign and send a sample or own event to a receiver.
-    #[command(after_help = "Example: BACKSTOP_SECRET=whsec_… backstop send deploy.live --to http://127.0.0.1:8700/webhooks/temps")]
+    #[command(
+        after_help = "Example: BACKSTOP_SECRET=whsec_… backstop send deploy.live --to http://127.0.0.1:8700/webhooks/temps"
+    )]
     Send(SendArgs),
     /// Say whether a captured delivery's signature holds, and if not, exactly why.
-    #[command(after_help = "Example: BACKSTOP_SECRET=whsec_… backstop verify --body delivery.json --header 'x-webhook-signature: …' --header 'x-webhook-timestamp: …'")]
+    #[command(
+        after_help = "Example: BACKSTOP_SECRET=whsec_… backstop verify --body delivery.json --header 'x-webhook-signature: …' --header 'x-webhook-timestamp: …'"
+    )]
     Verify(VerifyArgs),
     /// Ask a running agent whether it is ready; what a container's health check calls.
     #[command(after_help = "Example: backstop health")]
@@ -170,7 +180,12 @@ pub(super) struct VerifyArgs {
 #[derive(Debug, Args)]
 pub(super) struct AgentArgs {
     /// The agent's address.
-    #[arg(long, env = "BACKSTOP_URL", default_value = "http://127.0.0.1:8700", value_name = "URL")]
+    #[arg(
+        long,
+        env = "BACKSTOP_URL",
+        default_value = "http://127.0.0.1:8700",
+        value_name = "URL"
+    )]
     pub(super) agent: Url,
     /// The environment variable that holds the admin token.
     #[arg(long, default_value = "BACKSTOP_ADMIN_TOKEN", value_name = "NAME")]

@@ -16,7 +16,14 @@ const ROWS: usize = 50;
 /// `backstop health`.
 pub(super) async fn health(args: &AgentArgs) -> anyhow::Result<Exit> {
     let status = Remote::new(args)?.status("/readyz").await?;
-    println!("{}", if status == 200 { "ready".to_owned() } else { format!("not ready: /readyz answered {status}") });
+    println!(
+        "{}",
+        if status == 200 {
+            "ready".to_owned()
+        } else {
+            format!("not ready: /readyz answered {status}")
+        }
+    );
     Ok(if status == 200 { Exit::Ok } else { Exit::Failed })
 }
 
@@ -24,16 +31,35 @@ pub(super) async fn health(args: &AgentArgs) -> anyhow::Result<Exit> {
 pub(super) async fn runs(args: &RunsArgs) -> anyhow::Result<Exit> {
     match &args.command {
         None => {
-            let answer = Remote::new(&args.agent)?.get(&format!("/api/v1/runs?limit={ROWS}")).await?;
-            let columns = [("RUN", "id"), ("APP", "app"), ("ENVIRONMENT", "environment"), ("DEPLOYMENT", "deployment"),
-                ("STARTED", "started_at"), ("PHASE", "phase"), ("VERDICT", "verdict"), ("ACTION", "action")];
-            print_list(&answer, &columns, args.agent.format, "no runs yet; one begins when a deployment goes live");
+            let answer = Remote::new(&args.agent)?
+                .get(&format!("/api/v1/runs?limit={ROWS}"))
+                .await?;
+            let columns = [
+                ("RUN", "id"),
+                ("APP", "app"),
+                ("ENVIRONMENT", "environment"),
+                ("DEPLOYMENT", "deployment"),
+                ("STARTED", "started_at"),
+                ("PHASE", "phase"),
+                ("VERDICT", "verdict"),
+                ("ACTION", "action"),
+            ];
+            print_list(
+                &answer,
+                &columns,
+                args.agent.format,
+                "no runs yet; one begins when a deployment goes live",
+            );
         }
         Some(RunsCommand::Show { id, agent }) => {
-            let answer = Remote::new(agent)?.get(&format!("/api/v1/runs/{}", segment(id))).await?;
+            let remote = Remote::new(agent)?;
+            let answer = remote.get(&format!("/api/v1/runs/{}", segment(id))).await?;
             match agent.format {
                 Format::Json => println!("{answer:#}"),
-                Format::Text => print_run(&answer),
+                Format::Text => {
+                    print_run(answer.get("run").unwrap_or(&answer));
+                    print_story(&remote, id, answer.get("journal")).await?;
+                }
             }
         }
     }
@@ -42,12 +68,42 @@ pub(super) async fn runs(args: &RunsArgs) -> anyhow::Result<Exit> {
 
 fn print_run(run: &Value) {
     let field = |name: &str| plain(run.get(name).and_then(Value::as_str).unwrap_or("-"));
-    println!("{}  {} in {}, deployment {}", field("id"), field("app"), field("environment"), field("deployment"));
-    println!("phase {}, verdict {}, action {}", field("phase"), field("verdict"), field("action"));
+    println!(
+        "{}  {} in {}, deployment {}",
+        field("id"),
+        field("app"),
+        field("environment"),
+        field("deployment")
+    );
+    println!(
+        "phase {}, verdict {}, action {}",
+        field("phase"),
+        field("verdict"),
+        field("action")
+    );
     println!("{}\n", field("reason"));
-    let story = run.get("journal").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let rows: Vec<Vec<String>> = story.iter().map(|entry| cells(entry, &["at", "kind", "text"])).collect();
+}
+
+/// The story, page by page; `first` is its first page.
+async fn print_story(remote: &Remote, id: &str, first: Option<&Value>) -> anyhow::Result<()> {
+    let mut page = first.cloned().unwrap_or_default();
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    loop {
+        let entries = page
+            .get("items")
+            .and_then(Value::as_array)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        rows.extend(entries.iter().map(|entry| cells(entry, &["at", "kind", "text"])));
+        let Some(after) = page.get("next").and_then(Value::as_str).map(str::to_owned) else {
+            break;
+        };
+        page = remote
+            .get(&format!("/api/v1/runs/{}/journal?after={after}&limit=200", segment(id)))
+            .await?;
+    }
     println!("{}", table(&["AT", "KIND", "WHAT"], &rows));
+    Ok(())
 }
 
 /// `backstop deliveries`.
@@ -56,15 +112,40 @@ pub(super) async fn deliveries(args: &DeliveriesArgs) -> anyhow::Result<Exit> {
         None => {
             let remote = Remote::new(&args.agent)?;
             let received = remote.get(&format!("/api/v1/deliveries?limit={ROWS}")).await?;
-            let columns = [("RECEIVED", "id"), ("AT", "received_at"), ("PLATFORM", "platform"), ("EVENT", "event"), ("RUN", "run"), ("NOTE", "note")];
-            print_list(&received, &columns, args.agent.format, "nothing received yet; `backstop send` tries the receiver");
+            let columns = [
+                ("RECEIVED", "id"),
+                ("AT", "received_at"),
+                ("PLATFORM", "platform"),
+                ("EVENT", "event"),
+                ("RUN", "run"),
+                ("NOTE", "note"),
+            ];
+            print_list(
+                &received,
+                &columns,
+                args.agent.format,
+                "nothing received yet; `backstop send` tries the receiver",
+            );
             let sent = remote.get(&format!("/api/v1/messages?limit={ROWS}")).await?;
-            let columns = [("MESSAGE", "id"), ("CREATED", "created_at"), ("ENDPOINT", "endpoint"), ("EVENT", "event"), ("STATE", "state"), ("ATTEMPTS", "attempts")];
+            let columns = [
+                ("MESSAGE", "id"),
+                ("CREATED", "created_at"),
+                ("ENDPOINT", "endpoint"),
+                ("EVENT", "event"),
+                ("STATE", "state"),
+                ("ATTEMPTS", "attempts"),
+            ];
             print_list(&sent, &columns, args.agent.format, "nothing sent yet");
         }
         Some(DeliveriesCommand::Show { id, agent }) => {
-            let kind = if id.starts_with("whk_") { "messages" } else { "deliveries" };
-            let answer = Remote::new(agent)?.get(&format!("/api/v1/{kind}/{}", segment(id))).await?;
+            let kind = if id.starts_with("whk_") {
+                "messages"
+            } else {
+                "deliveries"
+            };
+            let answer = Remote::new(agent)?
+                .get(&format!("/api/v1/{kind}/{}", segment(id)))
+                .await?;
             println!("{answer:#}");
         }
         Some(DeliveriesCommand::Replay { id, agent }) => {
@@ -79,7 +160,9 @@ pub(super) async fn deliveries(args: &DeliveriesArgs) -> anyhow::Result<Exit> {
 /// `backstop pause`.
 pub(super) async fn pause(args: &PauseArgs) -> anyhow::Result<Exit> {
     let body = json!({ "app": args.app, "for": humantime::format_duration(args.for_).to_string() });
-    let answer = Remote::new(&args.agent)?.change(Method::POST, "/api/v1/pauses", Some(&body)).await?;
+    let answer = Remote::new(&args.agent)?
+        .change(Method::POST, "/api/v1/pauses", Some(&body))
+        .await?;
     let until = answer.get("until").and_then(Value::as_str).unwrap_or("its end");
     println!("rollbacks of {} are withheld until {until}", plain(&args.app));
     Ok(Exit::Ok)
@@ -105,7 +188,11 @@ fn print_list(answer: &Value, columns: &[(&str, &str)], format: Format, empty: &
     if format == Format::Json {
         return println!("{answer:#}");
     }
-    let items = answer.get("items").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let items = answer
+        .get("items")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     if items.is_empty() {
         return println!("{empty}");
     }

@@ -13,9 +13,9 @@ pub(super) fn run(args: &LintArgs) -> Exit {
         match read(file) {
             Ok(config) => {
                 for warning in &config.warnings {
-                    eprintln!("{}", config.render(warning));
+                    eprintln!("{warning}\n");
                 }
-                println!("{}: {}", file.display(), config.summary());
+                println!("{}: {}", file.display(), summary(&config));
             }
             Err(()) => exit = Exit::Config,
         }
@@ -26,6 +26,23 @@ pub(super) fn run(args: &LintArgs) -> Exit {
 /// Loads a config, or prints every problem in it.
 pub(super) fn read(file: &Path) -> Result<config::Config, ()> {
     config::load(file, &SystemEnv).map_err(|problems| {
-        eprintln!("{problems}");
+        for problem in &problems {
+            eprintln!("{problem}\n");
+        }
+        let s = if problems.len() == 1 { "" } else { "s" };
+        eprintln!("{}: {} problem{s}", file.display(), problems.len());
     })
+}
+
+/// What a config is about, in one line.
+fn summary(config: &config::Config) -> String {
+    let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
+    let parts = [
+        count(config.checks().count(), "check"),
+        count(config.platforms.len(), "platform"),
+        count(config.policies.len(), "policy").replace("policys", "policies"),
+        count(config.endpoints.len(), "outcome endpoint"),
+        count(config.warnings.len(), "warning"),
+    ];
+    format!("good: {}", parts.join(", "))
 }

@@ -1,9 +1,14 @@
 //! The command line: what a person types, what they read, and the exit code a script gets.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its terminal")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line talks to its terminal"
+)]
 
 mod agent;
-mod ask;
 mod args;
+mod ask;
+pub mod demo;
 mod lint;
 mod send;
 mod serve;
@@ -15,9 +20,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use args::{Command, Cli};
+use args::{Cli, Command};
 
-/// How a command ended, as an exit code: DESIGN's table is in `backstop --help`.
+/// How a command ended, as an exit code: `backstop --help` has the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// It worked; for `test`, everything passed.
@@ -71,7 +76,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
     runtime.block_on(async {
         match cli.command {
             Command::Serve(args) => serve::run(&args).await,
-            Command::Demo(args) => crate::demo::run(args.once).await.map(|came_true| if came_true { Exit::Ok } else { Exit::Failed }),
+            Command::Demo(args) => demo::run(&args).await,
             Command::Test(args) => test::run(&args).await,
             Command::Send(args) => send::run(&args).await,
             Command::Health(args) => ask::health(&args).await,

@@ -24,7 +24,9 @@ pub(super) async fn run(args: &SendArgs) -> anyhow::Result<Exit> {
     let now_s = clock.wall().as_secs();
     let signature = signature::sign_timestamped(secret.expose_secret(), now_s, &body);
     let header = |name: &'static str, value: &str| {
-        HeaderValue::from_str(value).map(|value| (HeaderName::from_static(name), value)).context("a header value")
+        HeaderValue::from_str(value)
+            .map(|value| (HeaderName::from_static(name), value))
+            .context("a header value")
     };
     let request = Request {
         method: Method::POST,
@@ -38,6 +40,7 @@ pub(super) async fn run(args: &SendArgs) -> anyhow::Result<Exit> {
         timeout: std::time::Duration::from_secs(30),
         follow_redirects: false,
         body_bytes_max: 64 * 1024,
+        cut_body: true,
         carries_credentials: false,
     };
     let sent = Client::new(Network::default())?.send(&request, Trust::Configured).await;
@@ -47,7 +50,11 @@ pub(super) async fn run(args: &SendArgs) -> anyhow::Result<Exit> {
     if !said.trim().is_empty() {
         println!("{said}");
     }
-    Ok(if (200..300).contains(&response.status) { Exit::Ok } else { Exit::Failed })
+    Ok(if (200..300).contains(&response.status) {
+        Exit::Ok
+    } else {
+        Exit::Failed
+    })
 }
 
 /// A delivery as the Temps guide documents it, with an id of its own.

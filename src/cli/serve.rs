@@ -5,14 +5,14 @@ use std::sync::Arc;
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::Exit;
 use super::args::{LogFormat, ServeArgs};
 use crate::clock::{Clock, Ids};
-use crate::config::{Config, SystemEnv};
-use crate::http::Client;
+use crate::config::{Config, Env, SystemEnv};
+use crate::http::{Client, Network};
 use crate::runtime::{Agent, Parts};
 use crate::store::Store;
 use crate::telemetry::{self, Metrics};
@@ -27,11 +27,13 @@ pub(super) async fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
         LogFormat::Human => telemetry::Format::Human,
         LogFormat::Json => telemetry::Format::Json,
     });
-    let Ok(config) = super::lint::read(&args.config) else { return Ok(Exit::Config) };
+    let Ok(config) = super::lint::read(&args.config) else {
+        return Ok(Exit::Config);
+    };
     for warning in &config.warnings {
         tracing::warn!("{}", warning.message);
     }
-    let parts = parts(config).await?;
+    let parts = parts(config, Arc::new(SystemEnv)).await?;
     let server = Server::start(&parts).await?;
     let died = wait(&server).await?;
     let well = server.stop(&parts).await;
@@ -39,26 +41,37 @@ pub(super) async fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
 }
 
 /// Builds what an agent is made of.
-pub(crate) async fn parts(config: Config) -> anyhow::Result<Parts> {
+pub(super) async fn parts(config: Config, env: Arc<dyn Env + Send + Sync>) -> anyhow::Result<Parts> {
     let clock = Clock::system();
     let store = Store::open(&config.store_url, clock.clone()).await?;
-    let client = Client::new(config.network.clone()).context("setting up HTTP")?;
+    let network = Network {
+        allow: config.network_allow.clone(),
+    };
+    let client = Client::new(network).context("setting up HTTP")?;
     let config = Arc::new(ArcSwap::from_pointee(config));
-    Ok(Parts { config, store, client, clock, ids: Ids, metrics: Metrics::new(), env: Arc::new(SystemEnv) })
+    Ok(Parts {
+        config,
+        store,
+        client,
+        clock,
+        ids: Ids,
+        metrics: Metrics::new(),
+        env,
+    })
 }
 
 /// A running agent with its listeners.
-pub(crate) struct Server {
+pub(super) struct Server {
     agent: Agent,
     /// Where deliveries are received.
-    pub(crate) address: std::net::SocketAddr,
+    pub(super) address: std::net::SocketAddr,
     listeners: Vec<tokio::task::JoinHandle<()>>,
     stop: CancellationToken,
 }
 
 impl Server {
     /// Binds, starts the agent, and serves.
-    pub(crate) async fn start(parts: &Parts) -> anyhow::Result<Self> {
+    pub(super) async fn start(parts: &Parts) -> anyhow::Result<Self> {
         let config = parts.config.load_full();
         let listener = bind(&config.server.listen).await?;
         let admin = match &config.server.admin_listen {
@@ -81,11 +94,16 @@ impl Server {
         let admin_listen = admin_address.map(|address| address.to_string()).unwrap_or_default();
         tracing::info!(listen = %address, admin_listen, store = %parts.store.url_redacted(), "listening");
         check_setup(&agent, config.server.public_url.clone());
-        Ok(Self { agent, address, listeners, stop })
+        Ok(Self {
+            agent,
+            address,
+            listeners,
+            stop,
+        })
     }
 
     /// Stops: the agent first, so that a call in flight ends, then the listeners.
-    pub(crate) async fn stop(self, parts: &Parts) -> bool {
+    pub(super) async fn stop(self, parts: &Parts) -> bool {
         let well = self.agent.stop().await;
         self.stop.cancel();
         for listener in self.listeners {
@@ -97,8 +115,10 @@ impl Server {
     }
 }
 
-async fn bind(address: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))
+async fn bind(address: &std::net::SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("listening on {address}"))
 }
 
 /// Tries each platform's token and looks for the webhook; says what to do where something is missing.
@@ -119,15 +139,25 @@ fn check_setup(agent: &Agent, public_url: Option<url::Url>) {
 
 /// Until a signal comes (`false`) or a part of the agent dies (`true`).
 async fn wait(server: &Server) -> anyhow::Result<bool> {
-    let (mut term, mut interrupt): (Signal, Signal) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let signal = stop_signal();
+    tokio::pin!(signal);
     loop {
         tokio::select! {
             biased;
-            _ = term.recv() => break,
-            _ = interrupt.recv() => break,
+            signalled = &mut signal => break signalled?,
             () = tokio::time::sleep(LOOK_EVERY) => if server.agent.has_died() { return Ok(true) },
         }
     }
     tracing::info!("stopping: waiting for calls in flight");
     Ok(false)
+}
+
+/// Until SIGTERM or SIGINT comes.
+pub(super) async fn stop_signal() -> anyhow::Result<()> {
+    let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
 }

@@ -10,7 +10,7 @@ use super::args::{Format, TestArgs};
 use super::table::table;
 use crate::clock::{Clock, Ids};
 use crate::domain::{AppKey, Class, Commit, Deployment, DeploymentState, Observation, RunId, Severity};
-use crate::http::Client;
+use crate::http::{Client, Network};
 use crate::machine::Place;
 use crate::runtime::{Prober, RunPlan, Target};
 
@@ -29,13 +29,20 @@ struct Row {
 
 /// Sends each check once, and once more where the answer looked like a cold start; never rolls back.
 pub(super) async fn run(args: &TestArgs) -> anyhow::Result<Exit> {
-    let Ok(mut config) = super::lint::read(&args.config) else { return Ok(Exit::Config) };
-    config.base_from_command_line(&args.url);
+    let Ok(config) = super::lint::read(&args.config) else {
+        return Ok(Exit::Config);
+    };
     let deployment = deployment(args);
-    let client = Client::new(config.network.clone())?;
-    let plan = Arc::new(RunPlan::of(Arc::new(config), &deployment, &[]));
+    let client = Client::new(Network {
+        allow: config.network_allow.clone(),
+    })?;
+    let plan = Arc::new(RunPlan::of(Arc::new(config), &deployment, &[]).at(args.url.clone()));
     let run = RunId::new(Ids.next("run", Clock::system().now()));
-    let target = Target { deployment, run, captures: Default::default() };
+    let target = Target {
+        deployment,
+        run,
+        captures: Default::default(),
+    };
     let rows = look(&Prober::new(client), &plan, &target).await;
     match args.format {
         Format::Text => print_text(&rows),
@@ -50,8 +57,10 @@ async fn look(prober: &Prober, plan: &Arc<RunPlan>, target: &Target) -> Vec<Row>
     loop {
         let passed = |index: &usize| seen.get(index).is_some_and(|o| o.class == Class::Pass);
         let checks = plan.plan.checks.iter().enumerate();
-        let next: Vec<usize> =
-            checks.filter(|(i, c)| !seen.contains_key(i) && c.needs.iter().all(passed)).map(|(i, _)| i).collect();
+        let next: Vec<usize> = checks
+            .filter(|(i, c)| !seen.contains_key(i) && c.needs.iter().all(passed))
+            .map(|(i, _)| i)
+            .collect();
         if next.is_empty() {
             break;
         }
@@ -61,7 +70,13 @@ async fn look(prober: &Prober, plan: &Arc<RunPlan>, target: &Target) -> Vec<Row>
         }
     }
     let checks = plan.plan.checks.iter().enumerate();
-    checks.map(|(i, c)| Row { name: c.name.to_string(), severity: c.severity, seen: seen.remove(&i) }).collect()
+    checks
+        .map(|(i, c)| Row {
+            name: c.name.to_string(),
+            severity: c.severity,
+            seen: seen.remove(&i),
+        })
+        .collect()
 }
 
 async fn look_at(prober: &Prober, plan: &RunPlan, target: &Target, index: usize) -> (usize, Observation) {
@@ -77,7 +92,11 @@ async fn look_at(prober: &Prober, plan: &RunPlan, target: &Target, index: usize)
 
 fn deployment(args: &TestArgs) -> Deployment {
     Deployment {
-        key: AppKey { platform: "none".into(), project: args.app.as_str().into(), environment: args.env.as_str().into() },
+        key: AppKey {
+            platform: "none".into(),
+            project: args.app.as_str().into(),
+            environment: args.env.as_str().into(),
+        },
         id: "none".into(),
         app: args.app.clone(),
         environment: args.env.clone(),
@@ -87,7 +106,10 @@ fn deployment(args: &TestArgs) -> Deployment {
         current: true,
         rollback: false,
         rolled_back_from: None,
-        commit: Commit { sha: args.commit.clone(), ..Commit::default() },
+        commit: Commit {
+            sha: args.commit.clone(),
+            ..Commit::default()
+        },
         url: Some(args.url.to_string()),
         created_at: None,
     }
@@ -115,7 +137,9 @@ fn exit(rows: &[Row]) -> Exit {
 }
 
 fn detail(row: &Row) -> String {
-    row.seen.as_ref().map_or_else(|| "what it needs did not pass".to_owned(), |seen| seen.detail.clone())
+    row.seen
+        .as_ref()
+        .map_or_else(|| "what it needs did not pass".to_owned(), |seen| seen.detail.clone())
 }
 
 fn print_text(rows: &[Row]) {
@@ -125,7 +149,10 @@ fn print_text(rows: &[Row]) {
     let lines: Vec<Vec<String>> = rows
         .iter()
         .map(|row| {
-            let ms = row.seen.as_ref().map_or_else(|| "-".to_owned(), |seen| format!("{} ms", seen.latency_ms));
+            let ms = row
+                .seen
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), |seen| format!("{} ms", seen.latency_ms));
             vec![word(row).to_owned(), row.name.clone(), ms, detail(row)]
         })
         .collect();

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use url::Url;
+
 use crate::check::Check;
 use crate::config::{Config, Limit, Settings};
 use crate::domain::Deployment;
@@ -27,6 +29,8 @@ pub struct RunPlan {
     pub settings: Settings,
     /// The checks, in the plan's order.
     pub checks: Vec<Arc<Check>>,
+    /// The operator said by hand where the deployment answers.
+    pub address_given: bool,
 }
 
 impl RunPlan {
@@ -34,11 +38,30 @@ impl RunPlan {
     pub fn unconfirmed(config: Arc<Config>) -> Self {
         let settings = config.base_settings.clone();
         Self {
+            address_given: false,
             plan: Plan::unconfirmed(),
             config,
             settings,
             checks: Vec::new(),
         }
+    }
+
+    /// The same plan at an address that the operator gives by hand; a check's own `base` stays.
+    #[must_use]
+    pub fn at(mut self, address: Url) -> Self {
+        for check in &mut self.checks {
+            // What a check has as its own is in the config; what its file lends it gives way.
+            let own = self.config.check(&check.name).and_then(|own| own.base.clone());
+            if check.base != own {
+                *check = Arc::new(Check {
+                    base: own,
+                    ..Check::clone(check)
+                });
+            }
+        }
+        self.settings.base = Some(address);
+        self.address_given = true;
+        self
     }
 
     /// The plan for `deployment`; `warm_ups_ms` are the app's own past warm-ups.
@@ -62,6 +85,7 @@ impl RunPlan {
             config,
             settings,
             checks,
+            address_given: false,
         }
     }
 }

@@ -81,7 +81,10 @@ impl Prober {
             Ok(request) => request,
             Err(error) => return check::unsent(&ready.step, &error, &redactor).observation,
         };
-        if request.carries_credentials && !plan.config.may_carry_credentials(&target.deployment, check) {
+        if request.carries_credentials
+            && !plan.address_given
+            && !plan.config.may_carry_credentials(&target.deployment, check)
+        {
             return unsendable(
                 "it carries a secret to an address that only the platform tells: configure `base`, or name the app in `when`",
             );

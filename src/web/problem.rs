@@ -63,16 +63,6 @@ impl Problem {
         self
     }
 
-    /// Its status.
-    pub(super) fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    /// Its words.
-    pub(super) fn detail(&self) -> &str {
-        &self.detail
-    }
-
     /// The status in words.
     pub(super) fn title(&self) -> &'static str {
         self.status.canonical_reason().unwrap_or("Error")
