@@ -18,7 +18,7 @@ use crate::runtime::Parts;
 /// The longest that one step of the story may take.
 const STEP_MAX: Duration = Duration::from_secs(40);
 /// How long the second release takes to start.
-const COLD: Duration = Duration::from_secs(8);
+const COLD: Duration = Duration::from_secs(6);
 /// Between two looks at whether a run has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 const SECRET: &str = "a-secret-that-only-the-demo-uses";

@@ -534,7 +534,8 @@ impl<'a> Turn<'a> {
     fn wake_at(&mut self) -> Option<(Timestamp, WakeReason)> {
         let (plan, now) = (self.plan, self.now);
         let mut moments = Vec::new();
-        if self.state.phase == Phase::Confirming && self.state.identify_seq.is_none() {
+        let to_identify = self.state.deployment.is_none() && self.state.identify_seq.is_none();
+        if self.state.phase == Phase::Confirming && to_identify {
             moments.push((self.state.identify_next_at, WakeReason::AskAgain));
         }
         if let Some(look) = self.state.look.as_ref().filter(|look| look.seq.is_none()) {
