@@ -169,7 +169,11 @@ impl World {
     fn step(&mut self, event: Event) -> Vec<Effect> {
         let advance = advance(&self.plan, self.state.clone(), event, self.now);
         // Whatever is due was asked for; a moment that has passed would wake the run again and again.
-        assert!(advance.wake_at.is_none_or(|(at, _)| at > self.now), "{:?}", advance.wake_at);
+        assert!(
+            advance.wake_at.is_none_or(|(at, _)| at > self.now),
+            "{:?}",
+            advance.wake_at
+        );
         self.state = advance.state;
         self.told.extend(advance.outcomes.iter().map(|o| (o.event, o.page)));
         self.records.extend(advance.records);

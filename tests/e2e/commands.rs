@@ -1,1 +1,251 @@
-//! To be written.
+//! The commands, as a person or a script runs them.
+
+use std::process::Output;
+
+use backstop::pretend::{Behaviour, Generation, Release, RollbackFault};
+
+use crate::stage::{ADMIN_TOKEN, SECRET, Setup, Stage, backstop};
+
+fn out(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+/// Runs a command without waiting for it on the runtime that serves the pretend platform.
+async fn run(stage: &Stage, args: &[&str]) -> Output {
+    let mut command = backstop();
+    command
+        .args(args)
+        .env("BACKSTOP_URL", &stage.agent.url)
+        .env("BACKSTOP_ADMIN_TOKEN", ADMIN_TOKEN);
+    command.env("BACKSTOP_SECRET", SECRET);
+    tokio::task::spawn_blocking(move || command.output())
+        .await
+        .expect("joined")
+        .expect("it runs")
+}
+
+async fn must(stage: &Stage, args: &[&str], expected: &str) -> String {
+    let output = run(stage, args).await;
+    let said = out(&output);
+    assert!(output.status.success(), "{args:?}: {said}");
+    assert!(said.contains(expected), "{args:?} did not say {expected:?}: {said}");
+    said
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_commands_on_a_running_agent() {
+    let stage = Stage::new(Generation::G3, Setup::default()).await;
+    must(&stage, &["health"], "ready").await;
+    must(&stage, &["runs"], "no runs yet").await;
+    must(&stage, &["deliveries"], "nothing received yet").await;
+    let good = stage.known_good("aaaaaaa1").await;
+    let runs = must(&stage, &["runs"], "healthy").await;
+    assert!(
+        runs.contains(&good) && runs.contains("shop") && runs.contains("production"),
+        "{runs}"
+    );
+    let run = stage.ended_run(&good).await["id"].as_str().expect("id").to_owned();
+    must(&stage, &["runs", "show", &run], "the watch ended well").await;
+    let listed = must(&stage, &["deliveries"], "smoke_test.passed").await;
+    let message = listed
+        .split_whitespace()
+        .find(|word| word.starts_with("whk_"))
+        .expect("a message")
+        .to_owned();
+    let delivery = listed
+        .split_whitespace()
+        .find(|word| word.starts_with("dlv_"))
+        .expect("a delivery")
+        .to_owned();
+    must(&stage, &["deliveries", "show", &delivery], "deployment_succeeded").await;
+    must(&stage, &["deliveries", "show", &message], "attempt_log").await;
+
+    let before = stage.receiver.all().len();
+    must(&stage, &["deliveries", "replay", &message], "queued again").await;
+    let again = async {
+        while stage.receiver.all().len() == before {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(crate::stage::SOON, again)
+        .await
+        .expect("it came again");
+    let with_id = stage
+        .receiver
+        .all()
+        .iter()
+        .filter(|received| received.text("delivery_id") == message)
+        .count();
+    assert_eq!(with_id, 2, "the same id");
+
+    let unknown = run_fails(&stage, &["runs", "show", "run_none"]).await;
+    assert!(unknown.contains("404"), "{unknown}");
+}
+
+async fn run_fails(stage: &Stage, args: &[&str]) -> String {
+    let output = run(stage, args).await;
+    assert_eq!(output.status.code(), Some(1), "{args:?}: {}", out(&output));
+    out(&output)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pause_withholds_and_ends_and_a_run_can_be_cancelled() {
+    let stage = Stage::new(Generation::G3, Setup::default()).await;
+    stage.known_good("aaaaaaa1").await;
+    must(&stage, &["pause", "shop", "--for", "10m"], "withheld until").await;
+    let bad = stage.temps.deploy(Release::new("bbbbbbb2", Behaviour::Errors)).await;
+    let told = stage.must_hear("rollback.withheld", &bad).await;
+    assert!(told.text("reason").contains("paused"), "{:#}", told.body);
+    must(&stage, &["resume", "shop"], "over").await;
+    run_fails(&stage, &["resume", "shop"]).await;
+
+    let cold = Behaviour::ColdFor(crate::stage::SOON, backstop::pretend::Cold::BadGateway);
+    let slow = stage.temps.deploy(Release::new("ccccccc3", cold)).await;
+    stage.must_hear("smoke_test.started", &slow).await;
+    let listed = stage.api("/api/v1/runs").await;
+    let run = listed["items"][0]["id"].as_str().expect("id").to_owned();
+    must(&stage, &["cancel", &run], "cancelled").await;
+    assert_eq!(stage.ended_run(&slow).await["action"], "cancelled");
+    run_fails(&stage, &["cancel", &run]).await;
+    assert!(stage.targets().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn send_and_verify() {
+    let stage = Stage::new(Generation::Guide, Setup::default()).await;
+    let url = format!("{}/webhooks/temps", stage.agent.url);
+    must(&stage, &["send", "build.completed", "--to", &url], "answered 202").await;
+    let saved = stage.folder.path().join("saved.json");
+    std::fs::write(
+        &saved,
+        br#"{"event":"build.completed","delivery_id":"whk_saved","deployment_id":"dep_9"}"#,
+    )
+    .expect("saved");
+    let saved = saved.to_str().expect("text");
+    must(&stage, &["send", "--to", &url, "--body", saved], "answered 202").await;
+    must(&stage, &["send", "--to", &url, "--body", saved], "duplicate").await;
+    let wrong = backstop()
+        .args(["send", "build.completed", "--to", &url])
+        .env("BACKSTOP_SECRET", "whsec_wrong")
+        .output()
+        .expect("it runs");
+    assert_eq!(wrong.status.code(), Some(1), "{}", out(&wrong));
+
+    let body = std::fs::read(saved).expect("read");
+    let signature = backstop::signature::sign_timestamped(SECRET, 1_773_325_321, &body);
+    let (signature, timestamp) = (
+        format!("x-temps-signature: {signature}"),
+        "x-temps-timestamp: 1773325321",
+    );
+    let args = ["verify", "--body", saved, "-H", &signature, "-H", timestamp, "--at"];
+    must(
+        &stage,
+        &[&args[..], &["2026-03-12T14:22:01Z"]].concat(),
+        "the signature holds",
+    )
+    .await;
+    let late = run_fails(&stage, &[&args[..], &["2026-03-12T15:22:01Z"]].concat()).await;
+    assert!(late.contains("3600 s in the past"), "{late}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn test_looks_once_and_says_so_by_exit_code() {
+    let stage = Stage::new(Generation::G3, Setup::default()).await;
+    let good = stage.known_good("aaaaaaa1").await;
+    let config = stage.folder.path().join("checks.toml");
+    let (config, url) = (config.to_str().expect("text").to_owned(), stage.temps.app_url());
+    let test = |more: &[&str]| {
+        let mut command = backstop();
+        command
+            .args(["test", "--config", &config, "--url", &url, "--app", "shop"])
+            .args(more);
+        for name in [
+            "TEMPS_API_TOKEN",
+            "TEMPS_WEBHOOK_SECRET",
+            "OUTCOME_SECRET",
+            "BACKSTOP_ADMIN_TOKEN",
+        ] {
+            command.env(name, "a-long-enough-secret");
+        }
+        tokio::task::spawn_blocking(move || command.output().expect("it runs"))
+    };
+    let passed = test(&[]).await.expect("joined");
+    assert_eq!(passed.status.code(), Some(0), "{}", out(&passed));
+    stage.temps.deploy_silently(Release::new("bbbbbbb2", Behaviour::Errors));
+    let failed = test(&["--format", "json"]).await.expect("joined");
+    assert_eq!(failed.status.code(), Some(1), "{}", out(&failed));
+    let json: serde_json::Value = serde_json::from_slice(&failed.stdout).expect("JSON");
+    assert_eq!(json["checks"][0]["result"], "fail", "{json:#}");
+    assert!(stage.targets().is_empty(), "it never rolls back, good as {good} is");
+}
+
+#[test]
+fn lint_names_every_problem_and_the_place() {
+    let folder = tempfile::tempdir().expect("folder");
+    let file = folder.path().join("checks.toml");
+    std::fs::write(
+        &file,
+        "mode = \"auto\"\n\n[check.home]\nget = \"/\"\nexpct.status = 200\n",
+    )
+    .expect("written");
+    let output = backstop().arg("lint").arg(&file).output().expect("it runs");
+    let said = out(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("checks.toml:1:") && said.contains("checks.toml:5:") && said.contains("`expect"),
+        "{said}"
+    );
+    let missing = backstop()
+        .args(["serve", "--config", "/nonexistent/checks.toml"])
+        .output()
+        .expect("it runs");
+    assert_eq!(missing.status.code(), Some(2), "{}", out(&missing));
+}
+
+#[test]
+fn every_command_explains_itself_with_an_example() {
+    let help = backstop().arg("--help").output().expect("it runs");
+    let commands = [
+        "serve",
+        "demo",
+        "lint",
+        "test",
+        "send",
+        "verify",
+        "health",
+        "runs",
+        "deliveries",
+        "pause",
+        "resume",
+        "cancel",
+    ];
+    for command in commands {
+        assert!(out(&help).contains(command), "{command}");
+        let help = backstop().args([command, "--help"]).output().expect("it runs");
+        assert!(out(&help).contains(&format!("Example: ")), "{command}: {}", out(&help));
+    }
+    let man = backstop().arg("man").output().expect("it runs");
+    assert!(out(&man).contains(".TH backstop"));
+    let completions = backstop().args(["completions", "bash"]).output().expect("it runs");
+    assert!(out(&completions).contains("_backstop"));
+}
+
+#[test]
+fn the_demo_tells_its_story_and_exits_0() {
+    let output = backstop().args(["demo", "--once"]).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(0), "{}", out(&output));
+    assert!(out(&output).contains("The story came true."));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_demo_in_which_one_step_does_not_come_true_says_so() {
+    // The platform says that it went back, and does nothing.
+    let came_true = backstop::cli::demo::tell_once(RollbackFault::DoesNothing)
+        .await
+        .expect("a stage");
+    assert!(!came_true);
+}

@@ -77,7 +77,11 @@ async fn rolled_back(generation: Generation, behaviour: Behaviour, warmup: &'sta
     assert_eq!(told.body["rollback"]["to"], good);
     assert_eq!(told.body["rollback"]["verified"], true);
     let restored = stage.temps.current().expect("something is current");
-    assert_eq!(restored == good, generation == Generation::G1, "only the first generation reuses the id");
+    assert_eq!(
+        restored == good,
+        generation == Generation::G1,
+        "only the first generation reuses the id"
+    );
     if restored != good {
         // The platform said that this one is live, too.
         stage.ended_run(&restored).await;
@@ -85,7 +89,10 @@ async fn rolled_back(generation: Generation, behaviour: Behaviour, warmup: &'sta
     assert_eq!(stage.targets(), [good], "one call, and no loop");
     assert_eq!(stage.temps.current(), Some(restored));
     let run = stage.ended_run(&bad).await;
-    assert_eq!((run["verdict"].as_str(), run["action"].as_str()), (Some("unhealthy"), Some("rolled back")));
+    assert_eq!(
+        (run["verdict"].as_str(), run["action"].as_str()),
+        (Some("unhealthy"), Some("rolled back"))
+    );
 }
 
 async fn the_old_version_still_answering_is_not_taken_for_the_new_one(generation: Generation) {
@@ -95,7 +102,10 @@ async fn the_old_version_still_answering_is_not_taken_for_the_new_one(generation
     };
     let stage = Stage::new(generation, setup).await;
     stage.known_good("aaaaaaa1").await;
-    let stuck = stage.temps.deploy(Release::new("bbbbbbb2", Behaviour::OldVersion)).await;
+    let stuck = stage
+        .temps
+        .deploy(Release::new("bbbbbbb2", Behaviour::OldVersion))
+        .await;
     stage.must_hear("smoke_test.inconclusive", &stuck).await;
     assert_eq!(stage.ended_run(&stuck).await["verdict"], "inconclusive");
     assert_eq!(stage.targets(), Vec::<String>::new());
@@ -178,7 +188,9 @@ async fn a_signed_word_that_another_deployment_is_live_does_nothing(generation: 
     stage.temps.set_status(&first, "failed");
     let never = stage.temps.deploy_silently(Release::new("ccccccc3", Behaviour::Errors));
     // Back to the one before without a word; what was just deployed is now an old, failed row.
-    let again = stage.temps.deploy_silently(Release::new("bbbbbbb2", Behaviour::Healthy));
+    let again = stage
+        .temps
+        .deploy_silently(Release::new("bbbbbbb2", Behaviour::Healthy));
     stage.temps.set_status(&never, "failed");
     let before = stage.heard();
     assert_eq!(stage.temps.say_live(&never).await, Some(202));

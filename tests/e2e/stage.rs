@@ -63,7 +63,10 @@ impl Agent {
         let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
         let mut address = None;
         while address.is_none() {
-            let line = lines.next().unwrap_or_else(|| panic!("no address: {}", log.lock().unwrap())).expect("text");
+            let line = lines
+                .next()
+                .unwrap_or_else(|| panic!("no address: {}", log.lock().unwrap()))
+                .expect("text");
             let json: Json = serde_json::from_str(&line).unwrap_or_default();
             address = json["fields"]["listen"].as_str().map(str::to_owned);
             log.lock().unwrap().push_str(&(line + "\n"));
@@ -95,7 +98,13 @@ impl Agent {
     /// Asks it to stop, and waits until it has.
     pub fn stop(mut self) -> ExitStatus {
         let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &id])
+                .status()
+                .expect("kill")
+                .success()
+        );
         self.child.wait().expect("ended")
     }
 }
@@ -146,9 +155,23 @@ impl Stage {
         stage
     }
 
+    /// The same stage with another agent on the same store.
+    pub fn resumed(temps: Temps, receiver: Receiver, agent: Agent, folder: TempDir) -> Self {
+        let stage = Self {
+            temps,
+            receiver,
+            agent,
+            folder,
+            setup: Setup::default(),
+        };
+        stage.connect();
+        stage
+    }
+
     /// Has the platform deliver to the agent that runs now.
     fn connect(&self) {
-        self.temps.deliver_to(&format!("{}/webhooks/temps", self.agent.url), SECRET);
+        self.temps
+            .deliver_to(&format!("{}/webhooks/temps", self.agent.url), SECRET);
     }
 
     /// Ends the agent with SIGTERM and starts it again, with more in its config.
@@ -191,19 +214,29 @@ impl Stage {
                 assert!(message.signed, "unsigned: {:#}", message.body);
                 message
             }
-            None => panic!("no {event} of {deployment}; heard {:?}\n{}", self.heard(), self.agent.log()),
+            None => panic!(
+                "no {event} of {deployment}; heard {:?}\n{}",
+                self.heard(),
+                self.agent.log()
+            ),
         }
     }
 
     /// Every outcome so far, as `event deployment`.
     pub fn heard(&self) -> Vec<String> {
         let all = self.receiver.all();
-        all.iter().map(|message| format!("{} {}", message.event(), message.deployment())).collect()
+        all.iter()
+            .map(|message| format!("{} {}", message.event(), message.deployment()))
+            .collect()
     }
 
     /// The targets that the platform was asked to go back to.
     pub fn targets(&self) -> Vec<String> {
-        self.temps.rollback_calls().into_iter().map(|call| call.target).collect()
+        self.temps
+            .rollback_calls()
+            .into_iter()
+            .map(|call| call.target)
+            .collect()
     }
 
     /// The newest run of `deployment`, once it has ended.
@@ -212,7 +245,10 @@ impl Stage {
         let found = async {
             loop {
                 let runs = self.api("/api/v1/runs?limit=200").await;
-                if let Some(run) = runs["items"].as_array().and_then(|runs| runs.iter().find(|run| ended(run))) {
+                if let Some(run) = runs["items"]
+                    .as_array()
+                    .and_then(|runs| runs.iter().find(|run| ended(run)))
+                {
                     return run.clone();
                 }
                 tokio::time::sleep(Duration::from_millis(200)).await;
@@ -227,8 +263,19 @@ impl Stage {
     /// What the API answers at `path`.
     pub async fn api(&self, path: &str) -> Json {
         let bearer = format!("Bearer {ADMIN_TOKEN}");
-        let response = send(Method::GET, &format!("{}{path}", self.agent.url), &[("authorization", &bearer)], b"").await;
-        assert_eq!(response.status, 200, "{path}: {}", String::from_utf8_lossy(&response.body));
+        let response = send(
+            Method::GET,
+            &format!("{}{path}", self.agent.url),
+            &[("authorization", &bearer)],
+            b"",
+        )
+        .await;
+        assert_eq!(
+            response.status,
+            200,
+            "{path}: {}",
+            String::from_utf8_lossy(&response.body)
+        );
         serde_json::from_slice(&response.body).expect("JSON")
     }
 }
