@@ -8,11 +8,9 @@
 #![expect(
     clippy::print_stdout,
     clippy::expect_used,
-    clippy::unwrap_used,
     clippy::disallowed_methods,
     reason = "a benchmark"
 )]
-#![expect(missing_docs, reason = "a benchmark")]
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

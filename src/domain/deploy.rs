@@ -56,6 +56,16 @@ pub enum HeardEvent {
     RolledBack,
 }
 
+impl HeardEvent {
+    /// Whether it may begin a run, or concern one under way; the others are only kept.
+    pub const fn concerns_runs(self) -> bool {
+        match self {
+            Self::Live | Self::Failed | Self::Cancelled | Self::RolledBack => true,
+            Self::Started | Self::Built | Self::Ready => false,
+        }
+    }
+}
+
 /// What a verified delivery says: a hint, to be confirmed by the platform's API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heard {

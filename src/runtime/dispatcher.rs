@@ -12,9 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, Ids};
-use crate::config::Config;
-use crate::domain::{Deployment, HeardEvent, RunId, Timestamp};
-use crate::machine::{Effect, Event, Phase, RunState, Subject, advance};
+use crate::domain::{AppKey, Deployment, DeploymentId, HeardEvent, RunId, Timestamp};
+use crate::machine::{DISMISSED, Effect, Event, Phase, RunState, Subject, advance};
 use crate::platform::Platform;
 use crate::store::{self, RunRecord, StoredDelivery};
 use crate::telemetry::Metrics;
@@ -27,6 +26,8 @@ use super::record::{self, Decided};
 
 /// Deliveries taken from the store at once.
 const DELIVERIES_MAX: usize = 100;
+/// Runs under way at once; a deployment that goes live beyond that waits in the store.
+const RUNS_MAX: usize = 10_000;
 /// The store is looked at this often, also when nobody said that a delivery arrived.
 const INTAKE_EVERY: Duration = Duration::from_secs(5);
 /// Probe results are committed at least this often.
@@ -102,6 +103,8 @@ pub(super) struct Dispatcher {
     pub(super) inputs: mpsc::UnboundedSender<Input>,
     pub(super) runs: BTreeMap<RunId, Live>,
     timers: BTreeSet<(Timestamp, RunId)>,
+    /// A page of deliveries was all taken by runs whose first commit is under way; more wait behind it.
+    backlog: bool,
     tasks: TaskTracker,
     calls: TaskTracker,
 }
@@ -129,6 +132,7 @@ impl Dispatcher {
             inputs,
             runs: BTreeMap::new(),
             timers: BTreeSet::new(),
+            backlog: false,
             tasks: TaskTracker::new(),
             calls: TaskTracker::new(),
         };
@@ -152,7 +156,12 @@ impl Dispatcher {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break,
-                Some(input) = inbox.recv() => self.take(input),
+                Some(input) = inbox.recv() => {
+                    self.take(input);
+                    if self.backlog && self.runs.values().all(|live| live.delivery.is_none()) {
+                        self.intake().await;
+                    }
+                }
                 Some(command) = commands.recv() => self.obey(command).await,
                 () = tokio::time::sleep(sleep) => self.wake_due(),
                 _ = intake.tick() => self.intake().await,
@@ -225,65 +234,84 @@ impl Dispatcher {
                     return;
                 }
             };
-            let more = deliveries.len() == DELIVERIES_MAX;
-            let mut taken = 0;
+            let full = deliveries.len() == DELIVERIES_MAX;
+            let mut done = Vec::new();
             for delivery in deliveries {
-                taken += usize::from(self.take_delivery(delivery).await);
+                let id = delivery.id.clone();
+                done.extend(self.take_delivery(delivery).await.map(|note| (id, note)));
             }
-            // What is taken is marked by a commit that may still be under way; the next look comes when it is due.
-            if !more || taken == 0 {
+            // What a run has taken is marked by its own commit; the next page is read when those are through.
+            self.backlog = full && done.is_empty();
+            if done.is_empty() {
+                return;
+            }
+            if let Err(error) = self.performer.store.mark_handled(done).await {
+                tracing::warn!(error = %error, "deliveries could not be marked; trying again");
+                return;
+            }
+            if !full {
                 return;
             }
         }
     }
 
-    /// Begins a run, or says why there is none to begin. Returns whether the delivery is done with.
-    async fn take_delivery(&mut self, delivery: StoredDelivery) -> bool {
+    /// Begins a run, or returns what came of the delivery instead. `None` too if it has to wait.
+    async fn take_delivery(&mut self, delivery: StoredDelivery) -> Option<String> {
         if self
             .runs
             .values()
             .any(|live| live.delivery.as_ref() == Some(&delivery.id))
         {
-            return false;
+            return None;
         }
         let (heard, platform) = (&delivery.heard, &delivery.platform);
+        let is_same = |live: &Live| live.state.platform == *platform && live.state.heard.deployment == heard.deployment;
         let under_way = self
             .runs
             .iter()
-            .find(|(_, live)| live.state.platform == *platform && live.state.heard.deployment == heard.deployment)
+            .find(|(_, live)| is_same(live))
             .map(|(run, _)| run.clone());
-        let note = match (heard.event, under_way) {
-            (HeardEvent::Live, None) => match self.performer.store.run_of(platform, &heard.deployment).await {
-                Ok(Some(run)) if run.action.as_deref() != Some(crate::machine::DISMISSED) => {
-                    format!("{} has judged this deployment", run.id)
-                }
-                Ok(_) => {
-                    self.begin(delivery);
-                    return false;
-                }
-                Err(error) => {
-                    tracing::warn!(error = %error, "runs could not be read; trying again");
-                    return false;
-                }
-            },
-            (HeardEvent::Live, Some(run)) => format!("{run} is judging this deployment"),
-            (HeardEvent::Failed | HeardEvent::Cancelled | HeardEvent::RolledBack, Some(run)) => {
-                self.turn(
-                    &run,
-                    Event::Nudged {
-                        why: format!("heard `{:?}`", heard.event),
-                    },
+        match (heard.event, under_way) {
+            (HeardEvent::Live, Some(run)) => Some(format!("{run} is judging this deployment")),
+            (HeardEvent::Live, None) if self.runs.len() >= RUNS_MAX => {
+                tracing::warn!(
+                    runs = self.runs.len(),
+                    "as many runs as may be are under way; a deployment waits"
                 );
-                format!("told {run}")
+                None
+            }
+            (HeardEvent::Live, None) => self.begin_unless_judged(delivery).await,
+            (HeardEvent::Failed | HeardEvent::Cancelled | HeardEvent::RolledBack, Some(run)) => {
+                let note = format!("told {run}");
+                let why = format!("heard `{:?}`", heard.event);
+                self.turn(&run, Event::Nudged { why });
+                Some(note)
             }
             (HeardEvent::Started | HeardEvent::Built | HeardEvent::Ready, _)
-            | (HeardEvent::Failed | HeardEvent::Cancelled | HeardEvent::RolledBack, None) => "kept".to_owned(),
-        };
-        if let Err(error) = self.performer.store.mark_handled(&delivery.id, &note).await {
-            tracing::warn!(delivery.id = %delivery.id, error = %error, "a delivery could not be marked; trying again");
-            return false;
+            | (HeardEvent::Failed | HeardEvent::Cancelled | HeardEvent::RolledBack, None) => Some("kept".to_owned()),
         }
-        true
+    }
+
+    /// One run per deployment; one that found nothing to judge does not count.
+    async fn begin_unless_judged(&mut self, delivery: StoredDelivery) -> Option<String> {
+        match self
+            .performer
+            .store
+            .run_of(&delivery.platform, &delivery.heard.deployment)
+            .await
+        {
+            Ok(Some(run)) if run.action.as_deref() != Some(DISMISSED) => {
+                Some(format!("{} has judged this deployment", run.id))
+            }
+            Ok(_) => {
+                self.begin(delivery);
+                None
+            }
+            Err(error) => {
+                tracing::warn!(error = %error, "runs could not be read; trying again");
+                None
+            }
+        }
     }
 
     fn begin(&mut self, delivery: StoredDelivery) {
@@ -415,39 +443,41 @@ impl Dispatcher {
     fn identified(&mut self, run: &RunId, seq: u32, answer: Result<(Box<Deployment>, Vec<u64>), String>) {
         let Some(live) = self.runs.get_mut(run) else { return };
         let answer = answer.map(|(deployment, warm_ups_ms)| {
-            if live.state.deployment.is_none() && !live.committing {
-                let config: Arc<Config> = self.performer.config.load_full();
+            if live.state.deployment.is_none() {
+                // The config that the run began with, also if it was reloaded since.
+                let config = Arc::clone(&live.plan.config);
                 live.plan = Arc::new(RunPlan::of(config, &deployment, &warm_ups_ms));
             }
             deployment
         });
-        let newly_current = answer
+        let current = answer
             .as_ref()
             .ok()
             .filter(|d| d.current)
             .map(|d| (d.key.clone(), d.id.clone()));
         self.turn(run, Event::Identified { seq, answer });
-        if let Some((key, id)) = newly_current {
-            let older = |live: &Live| {
-                live.state
-                    .deployment
-                    .as_ref()
-                    .is_some_and(|d| d.key == key && d.id != id)
-            };
-            let others: Vec<RunId> = self
-                .runs
-                .iter()
-                .filter(|(_, l)| older(l))
-                .map(|(r, _)| r.clone())
-                .collect();
-            for other in others {
-                self.turn(
-                    &other,
-                    Event::Nudged {
-                        why: format!("{id} is live too"),
-                    },
-                );
-            }
+        if let Some((key, id)) = current {
+            self.nudge_older(&key, &id);
+        }
+    }
+
+    /// A deployment is live: runs of others in the same place should look whether theirs is still current.
+    fn nudge_older(&mut self, key: &AppKey, current: &DeploymentId) {
+        let is_older = |live: &Live| {
+            live.state
+                .deployment
+                .as_ref()
+                .is_some_and(|d| d.key == *key && d.id != *current)
+        };
+        let older: Vec<RunId> = self
+            .runs
+            .iter()
+            .filter(|(_, live)| is_older(live))
+            .map(|(run, _)| run.clone())
+            .collect();
+        for run in older {
+            let why = format!("{current} is live too");
+            self.turn(&run, Event::Nudged { why });
         }
     }
 

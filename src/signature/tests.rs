@@ -150,6 +150,16 @@ fn what_is_refused_and_why() {
             "header `x-temps-timestamp` is not a time in whole Unix seconds"
         );
     }
+}
+
+#[test]
+fn a_signature_is_its_64_digits_of_this_body_and_time() {
+    let time = TIMESTAMP_S.to_string();
+    let (signed, timed) = (("x-temps-signature", SIGNATURE), ("x-temps-timestamp", time.as_str()));
+    let of = |signature: &str, time: &str| {
+        let lines = [("x-temps-signature", signature), ("x-temps-timestamp", time)];
+        verified(&lines, BODY, &[SECRET], 0).expect_err("refused")
+    };
     assert_eq!(
         of(&SIGNATURE[..8], &time),
         "header `x-temps-signature` has 8 characters for its signature, not 64"

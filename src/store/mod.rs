@@ -90,14 +90,16 @@ impl Store {
             .await
     }
 
-    /// Marks a delivery as dealt with, and says how.
+    /// Marks deliveries as dealt with, and says of each how.
     ///
     /// # Errors
-    /// When the store cannot be written.
-    pub async fn mark_handled(&self, id: &DeliveryId, note: &str) -> Result<(), Error> {
-        let (id, note) = (id.clone(), note.to_owned());
+    /// When the store cannot be written; then none of them is marked.
+    pub async fn mark_handled(&self, deliveries: Vec<(DeliveryId, String)>) -> Result<(), Error> {
         self.inner
-            .write(move |tx| sqlite::deliveries::mark_handled(tx, &id, None, &note))
+            .write(move |tx| {
+                let mut marks = deliveries.iter();
+                marks.try_for_each(|(id, note)| sqlite::deliveries::mark_handled(tx, id, None, note))
+            })
             .await
     }
 

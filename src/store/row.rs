@@ -18,8 +18,10 @@ pub struct NewDelivery {
     pub received_at: Timestamp,
     /// The event in the platform's own word.
     pub event_word: Option<String>,
-    /// What it says, if anything follows from it.
+    /// What it says, if it is something we follow.
     pub heard: Option<Heard>,
+    /// What came of it, if that is known: then no run will take it.
+    pub note: Option<String>,
     /// The app whose own secret opened it.
     pub opened_app: Option<String>,
     /// Equal for deliveries of the same thing.

@@ -152,6 +152,12 @@ async fn store(
         platform: name.clone(),
         received_at,
         event_word,
+        note: (!verified
+            .hearing
+            .heard
+            .as_ref()
+            .is_some_and(|heard| heard.event.concerns_runs()))
+        .then(|| "kept: nothing follows from it".to_owned()),
         heard: verified.hearing.heard,
         opened_app: verified.opened_app,
         dedup_key: verified.dedup_key,

@@ -1,8 +1,7 @@
 //! Deliveries that are forged, stale, replayed, cut, doubled, too large or malformed: what each is answered, and that
 //! none changes anything.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
+use backstop::clock::Clock;
 use backstop::pretend::Generation;
 use backstop::signature::sign_timestamped;
 use backstop::step::Response;
@@ -16,8 +15,7 @@ const BODY: &[u8] =
     br#"{"event":"build.completed","delivery_id":"whk_attack","deployment_id":"dep_1","app":"shop","status":"ok"}"#;
 
 fn now_s() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-    i64::try_from(since.as_secs()).expect("fits")
+    Clock::system().wall().as_secs()
 }
 
 impl Stage {
@@ -49,24 +47,34 @@ fn signed(timestamp_s: i64, secret: &str, body: &[u8]) -> Vec<(&'static str, Str
     ]
 }
 
+/// A well-signed delivery whose header `name` has another value.
+fn replaced(name: &'static str, value: &str) -> Vec<(&'static str, String)> {
+    let keep = signed(now_s(), SECRET, BODY)
+        .into_iter()
+        .filter(|(known, _)| *known != name);
+    keep.chain([(name, value.to_owned())]).collect()
+}
+
+/// A well-signed delivery with more headers.
+fn with(more: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
+    let more = more.iter().map(|(name, value)| (*name, (*value).to_owned()));
+    signed(now_s(), SECRET, BODY).into_iter().chain(more).collect()
+}
+
+fn attack(name: &'static str, headers: Vec<(&'static str, String)>) -> Attack {
+    let body = BODY.to_vec();
+    Attack { name, headers, body }
+}
+
 fn attacks_on_the_signature() -> Vec<Attack> {
     let now = now_s();
-    let good = || signed(now, SECRET, BODY);
-    let good_signature = sign_timestamped(SECRET, now, BODY);
-    let with = |change: &[(&'static str, String)]| [good(), change.to_vec()].concat();
-    let replaced = |name: &'static str, value: &str| {
-        let keep = good().into_iter().filter(|(known, _)| *known != name);
-        keep.chain([(name, value.to_owned())]).collect::<Vec<_>>()
-    };
-    let attack = |name, headers| Attack {
-        name,
-        headers,
-        body: BODY.to_vec(),
-    };
+    let good = sign_timestamped(SECRET, now, BODY);
+    let zeros = "0".repeat(64);
+    let of = |value: &str| replaced("x-temps-signature", value);
     let mut attacks = vec![
         attack("unsigned", Vec::new()),
         attack("no signature", vec![("x-temps-timestamp", now.to_string())]),
-        attack("no timestamp", vec![("x-temps-signature", good_signature.clone())]),
+        attack("no timestamp", vec![("x-temps-signature", good.clone())]),
         attack("another secret", signed(now, "whsec_another", BODY)),
         attack(
             "the secret without its prefix",
@@ -76,71 +84,30 @@ fn attacks_on_the_signature() -> Vec<Attack> {
         attack("too old", signed(now - 400, SECRET, BODY)),
         attack("from the future", signed(now + 400, SECRET, BODY)),
         attack(
-            "a timestamp that was not signed",
+            "another timestamp",
             replaced("x-temps-timestamp", &(now - 1).to_string()),
         ),
         attack(
             "the signature of another body",
-            replaced("x-temps-signature", &sign_timestamped(SECRET, now, b"{}")),
+            of(&sign_timestamped(SECRET, now, b"{}")),
         ),
+        attack("good, then bad", with(&[("x-temps-signature", &zeros)])),
+        attack("good twice", with(&[("x-temps-signature", &good)])),
+        attack("two timestamps", with(&[("x-temps-timestamp", &now.to_string())])),
         attack(
-            "two signatures, good then bad",
-            with(&[("x-temps-signature", "0".repeat(64))]),
-        ),
-        attack(
-            "two signatures, both good",
-            with(&[("x-temps-signature", good_signature.clone())]),
-        ),
-        attack("two timestamps", with(&[("x-temps-timestamp", now.to_string())])),
-        attack(
-            "good by one header, bad by the other",
+            "good by one pair, bad by the other",
             with(&[
-                ("x-webhook-timestamp", now.to_string()),
-                ("x-webhook-signature", "0".repeat(64)),
+                ("x-webhook-timestamp", &now.to_string()),
+                ("x-webhook-signature", &zeros),
             ]),
         ),
-        attack(
-            "capital digits",
-            replaced("x-temps-signature", &good_signature.to_uppercase()),
-        ),
-        attack(
-            "another algorithm's prefix",
-            replaced("x-temps-signature", &format!("sha1={good_signature}")),
-        ),
-        attack(
-            "a signature too long",
-            replaced("x-temps-signature", &format!("{good_signature}00")),
-        ),
-        attack(
-            "a signature of 16 kB",
-            replaced("x-temps-signature", &"a".repeat(16_000)),
-        ),
-        Attack {
-            name: "a changed body",
-            headers: good(),
-            body: [BODY, b" "].concat(),
-        },
-        Attack {
-            name: "a cut body",
-            headers: good(),
-            body: BODY[..BODY.len() - 1].to_vec(),
-        },
-        Attack {
-            name: "an unsigned body of 64 kB",
-            headers: Vec::new(),
-            body: vec![b'x'; 64_000],
-        },
-        Attack {
-            name: "unsigned and not JSON",
-            headers: Vec::new(),
-            body: b"{not json".to_vec(),
-        },
+        attack("capital digits", of(&good.to_uppercase())),
+        attack("another algorithm's prefix", of(&format!("sha1={good}"))),
+        attack("a signature too long", of(&format!("{good}00"))),
+        attack("a signature of 16 kB", of(&"a".repeat(16_000))),
     ];
     for length in [0, 1, 8, 32, 63] {
-        attacks.push(attack(
-            "the start of the right signature",
-            replaced("x-temps-signature", &good_signature[..length]),
-        ));
+        attacks.push(attack("the start of the right signature", of(&good[..length])));
     }
     for time in [
         "hello",
@@ -151,6 +118,14 @@ fn attacks_on_the_signature() -> Vec<Attack> {
         "99999999999999999999999",
     ] {
         attacks.push(attack("a timestamp that is none", replaced("x-temps-timestamp", time)));
+    }
+    for (name, headers, body) in [
+        ("a changed body", signed(now, SECRET, BODY), [BODY, b" "].concat()),
+        ("a cut body", signed(now, SECRET, BODY), BODY[..BODY.len() - 1].to_vec()),
+        ("an unsigned body of 64 kB", Vec::new(), vec![b'x'; 64_000]),
+        ("unsigned and not JSON", Vec::new(), b"{not json".to_vec()),
+    ] {
+        attacks.push(Attack { name, headers, body });
     }
     attacks
 }

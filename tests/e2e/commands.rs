@@ -226,7 +226,7 @@ fn every_command_explains_itself_with_an_example() {
     for command in commands {
         assert!(out(&help).contains(command), "{command}");
         let help = backstop().args([command, "--help"]).output().expect("it runs");
-        assert!(out(&help).contains(&format!("Example: ")), "{command}: {}", out(&help));
+        assert!(out(&help).contains("Example: "), "{command}: {}", out(&help));
     }
     let man = backstop().arg("man").output().expect("it runs");
     assert!(out(&man).contains(".TH backstop"));

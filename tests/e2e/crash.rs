@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use backstop::clock::{Clock, Ids};
 use backstop::pretend::{Behaviour, Generation, Release};
 use backstop::signature::sign_timestamped;
 use http::Method;
@@ -53,11 +54,8 @@ impl Load {
             let id = format!("whk_load_{number}");
             let body =
                 json!({"event": event, "delivery_id": id, "deployment_id": deployment, "app": "shop"}).to_string();
-            let now_s = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .expect("after 1970")
-                .as_secs();
-            let signature = sign_timestamped(SECRET, i64::try_from(now_s).expect("fits"), body.as_bytes());
+            let now_s = Clock::system().wall().as_secs();
+            let signature = sign_timestamped(SECRET, now_s, body.as_bytes());
             let url = self.url.lock().await.clone();
             let time = now_s.to_string();
             let headers = [
@@ -77,11 +75,7 @@ impl Load {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_is_there_once_and_every_run_ends() {
-    let mut seed = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("after 1970")
-        .subsec_nanos()
-        .into();
+    let mut seed = Ids.seed();
     println!("seed {seed}");
     let mut stage = Stage::new(
         Generation::Guide,

@@ -1,5 +1,12 @@
 //! The whole program, as its users run it: the real binary against a pretend Temps, over real sockets, in real time.
 
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "these are tests"
+)]
+
 mod attacks;
 mod commands;
 mod crash;

@@ -120,88 +120,80 @@ async fn deployment(With(shared): With<Arc<Shared>>, Path((project, id)): Path<(
 }
 
 async fn rollback(With(shared): With<Arc<Shared>>, Path((project, target)): Path<(String, String)>) -> Response {
-    let done = {
+    let (response, payloads) = {
         let mut state = shared.state();
         let found = state.find(&target).filter(|_| project == PROJECT.to_string());
-        let done = match found {
-            None => Err(problem(
-                StatusCode::NOT_FOUND,
-                "Deployment Not Found",
-                "Target deployment not found",
-            )),
-            Some(id) => go_back(&mut state, &shared, id),
+        let done = match refusal(&state, found) {
+            Some(refusal) => (refusal, Vec::new()),
+            None => go_back(&mut state, &shared, found.unwrap_or_default()),
         };
-        let status = done
-            .as_ref()
-            .map_or_else(|response| response.status(), |_| StatusCode::OK)
-            .as_u16();
+        let status = done.0.status().as_u16();
         state.calls.push(RollbackCall { target, status });
         done
     };
-    match done {
-        Err(response) => response,
-        Ok((response, payloads)) => {
-            // The real one tells before it answers; a receiver must not mind either order.
-            for payload in payloads {
-                deliver::send(&shared, payload).await;
-            }
-            response
-        }
+    // The real one tells before it answers; a receiver must not mind either order.
+    for payload in payloads {
+        deliver::send(&shared, payload).await;
     }
+    response
 }
 
-type Done = Result<(Response, Vec<Json>), Response>;
-
-fn go_back(state: &mut State, shared: &Shared, target: u64) -> Done {
-    let (status, has_image, release) = match state.row(target) {
-        Some(row) => (row.status.clone(), row.has_image, row.release.clone()),
-        None => {
-            return Err(problem(
-                StatusCode::NOT_FOUND,
-                "Deployment Not Found",
-                "Target deployment not found",
-            ));
-        }
+/// Why this target is refused, as the generation says it.
+fn refusal(state: &State, target: Option<u64>) -> Option<Response> {
+    let Some(row) = target.and_then(|target| state.row(target)) else {
+        let detail = "Target deployment not found";
+        return Some(problem(StatusCode::NOT_FOUND, "Deployment Not Found", detail));
     };
-    let accepts_stopped = matches!(state.generation, Generation::G3 | Generation::Guide);
-    if !matches!(status.as_str(), "deployed" | "completed") && !(accepts_stopped && status == "stopped") {
+    let accepted: &[&str] = match state.generation {
+        Generation::G1 | Generation::G2 => &["deployed", "completed"],
+        Generation::G3 | Generation::Guide => &["deployed", "completed", "stopped"],
+    };
+    if !accepted.contains(&row.status.as_str()) {
         let detail = format!(
-            "Cannot rollback to deployment in '{status}' state. Only deployed or completed deployments can be rolled back to."
+            "Cannot rollback to deployment in '{}' state. Only deployed or completed deployments can be rolled back to.",
+            row.status
         );
-        return Err(problem(StatusCode::BAD_REQUEST, "Invalid Deployment State", &detail));
+        return Some(problem(StatusCode::BAD_REQUEST, "Invalid Deployment State", &detail));
     }
-    if !has_image {
-        let detail = format!("Cannot rollback: Docker image 'shop:{target}' no longer exists locally");
-        return Err(problem(
+    if !row.has_image {
+        let detail = format!(
+            "Cannot rollback: Docker image 'shop:{}' no longer exists locally",
+            row.id
+        );
+        return Some(problem(
             StatusCode::INTERNAL_SERVER_ERROR,
             "Internal Server Error",
             &detail,
         ));
     }
+    None
+}
+
+/// Goes back to `target`: the answer, and what is told.
+fn go_back(state: &mut State, shared: &Shared, target: u64) -> (Response, Vec<Json>) {
+    let shown = |state: &State, id| answer(&state.row(id).map(|row| state.deployment(row)).unwrap_or_default());
     if state.fault == RollbackFault::DoesNothing {
-        let shown = state.row(target).map(|row| state.deployment(row)).unwrap_or_default();
-        return Ok((answer(&shown), Vec::new()));
+        return (shown(state, target), Vec::new());
     }
-    let bad = state.current;
-    let (now, wall) = (shared.clock.now(), shared.clock.wall());
-    let (id, mut payloads) = if state.generation == Generation::G1 {
-        (target, Vec::new())
-    } else {
-        let id = state.create(release, Some(target), wall);
-        (id, vec![state.payload(id, "live", wall)])
+    let (bad, release) = (state.current, state.row(target).map(|row| row.release.clone()));
+    let wall = shared.clock.wall();
+    let mut payloads = Vec::new();
+    let id = match release {
+        Some(release) if state.generation != Generation::G1 => {
+            let id = state.create(release, Some(target), wall);
+            payloads.push(state.payload(id, "live", wall));
+            id
+        }
+        _ => target,
     };
-    state.make_current(id, now);
+    state.make_current(id, shared.clock.now());
     if state.generation == Generation::Guide {
         payloads.extend(bad.map(|bad| state.payload(bad, "rolled_back", wall)));
     }
     if state.fault == RollbackFault::LosesTheAnswer {
-        let lost = problem(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "Internal Server Error",
-            "connection to the worker was lost",
-        );
-        return Ok((lost, payloads));
+        let detail = "connection to the worker was lost";
+        let lost = problem(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error", detail);
+        return (lost, payloads);
     }
-    let shown = state.row(id).map(|row| state.deployment(row)).unwrap_or_default();
-    Ok((answer(&shown), payloads))
+    (shown(state, id), payloads)
 }

@@ -31,7 +31,6 @@ pub(crate) fn accept(db: &Connection, delivery: &NewDelivery) -> Result<Accepted
         None => None,
     };
     let headers = serde_json::to_string(&delivery.headers).map_err(|error| unreadable("headers", error))?;
-    let note = delivery.heard.is_none().then_some("kept: nothing follows from it");
     db.prepare_cached(
         "INSERT INTO deliveries (id, platform, received_at, event_word, deployment, heard, opened_app, headers, body, note)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
@@ -46,7 +45,7 @@ pub(crate) fn accept(db: &Connection, delivery: &NewDelivery) -> Result<Accepted
         delivery.opened_app,
         headers,
         delivery.body,
-        note
+        delivery.note
     ])?;
     Ok(Accepted::Stored)
 }
@@ -71,6 +70,7 @@ pub(crate) fn unhandled(db: &Connection, limit: usize) -> Result<Vec<StoredDeliv
     Ok(found)
 }
 
+/// Marks a delivery as dealt with.
 pub(crate) fn mark_handled(db: &Connection, id: &DeliveryId, run: Option<&RunId>, note: &str) -> Result<(), Error> {
     db.prepare_cached("UPDATE deliveries SET note = ?2, run = coalesce(?3, run) WHERE id = ?1")?
         .execute(params![id.as_str(), note, run.map(RunId::as_str)])?;
