@@ -7,6 +7,8 @@
 mod error;
 mod row;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::sync::Arc;

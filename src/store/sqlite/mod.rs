@@ -27,7 +27,8 @@ const READS_MAX: usize = 1_024;
 /// Forward steps of the schema; a file's `user_version` says how many it has taken.
 const MIGRATIONS: &[&str] = &[include_str!("migrations/001.sql")];
 
-type Write = Box<dyn FnOnce(&mut rusqlite::Transaction<'_>) -> Answer + Send>;
+/// One item; without a transaction it only says that it was not stored.
+type Write = Box<dyn FnOnce(Option<&mut rusqlite::Transaction<'_>>) -> Answer + Send>;
 /// Sends an item's answer once the transaction it was in has ended, well (`true`) or not.
 type Answer = Box<dyn FnOnce(bool) + Send>;
 type Read = Box<dyn FnOnce(&Connection) + Send>;
@@ -101,7 +102,10 @@ impl Sqlite {
     ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
         let write: Write = Box::new(move |transaction| {
-            let result = in_savepoint(transaction, item);
+            let result = match transaction {
+                Some(transaction) => in_savepoint(transaction, item),
+                None => Err(Error::Busy),
+            };
             Box::new(move |committed| {
                 let result = if committed || result.is_err() {
                     result
@@ -219,10 +223,14 @@ fn commit_batch(
     batch: impl Iterator<Item = Write>,
     answers: &mut Vec<Answer>,
 ) -> Result<(), Error> {
-    let mut transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    for item in batch {
-        answers.push(item(&mut transaction));
-    }
+    let mut transaction = match connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate) {
+        Ok(transaction) => transaction,
+        Err(error) => {
+            answers.extend(batch.map(|item| item(None)));
+            return Err(error.into());
+        }
+    };
+    answers.extend(batch.map(|item| item(Some(&mut transaction))));
     Ok(transaction.commit()?)
 }
 
