@@ -13,6 +13,9 @@ use crate::domain::Timestamp;
 use crate::platform::{File, Hearing};
 use crate::signature::{self, Refusal};
 
+/// How much of a secret's hash stands for it in a key that only the store sees.
+const FINGERPRINT_BYTES: usize = 8;
+
 /// What may have signed a platform's deliveries.
 #[derive(Clone, Debug)]
 pub enum SecretSet {
@@ -29,7 +32,7 @@ pub struct Verified {
     pub hearing: Hearing,
     /// Equal for deliveries of the same thing under the same secret: from the id in the signed body, else from the body.
     /// Never from an unsigned header.
-    pub dedup_key: String,
+    pub dedup_key: Vec<u8>,
     /// The app whose own secret opened it; the platform must confirm that the deployment is that app's.
     pub opened_app: Option<String>,
 }
@@ -103,19 +106,13 @@ impl SecretSet {
     }
 }
 
-/// One key per secret and signed id, so that nobody with another secret can take an id away.
-fn dedup_key(secret: &SecretString, id: Option<&str>, body: &[u8]) -> String {
-    let mut hash = Sha256::new();
-    hash.update(Sha256::digest(secret.expose_secret().as_bytes()));
-    match id {
-        Some(id) => {
-            hash.update(b"id");
-            hash.update(id.as_bytes());
-        }
-        None => {
-            hash.update(b"body");
-            hash.update(body);
-        }
-    }
-    hex::encode(hash.finalize())
+/// One key per secret and signed id, so that nobody with another secret can take an id away. The id stands in it as it
+/// is: ids that grow with time then stay neighbours in the store's index.
+fn dedup_key(secret: &SecretString, id: Option<&str>, body: &[u8]) -> Vec<u8> {
+    let fingerprint = Sha256::digest(secret.expose_secret().as_bytes());
+    let (kind, rest) = match id {
+        Some(id) => (b'i', id.as_bytes().to_vec()),
+        None => (b'b', Sha256::digest(body).to_vec()),
+    };
+    [&fingerprint[..FINGERPRINT_BYTES], &[kind], &rest].concat()
 }

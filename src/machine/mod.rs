@@ -11,11 +11,15 @@
 
 mod act;
 mod advance;
+mod confirm;
 mod event;
 mod guard;
 mod judge;
+mod judging;
+mod look;
 mod plan;
 mod state;
+mod tell;
 #[cfg(test)]
 mod tests;
 mod track;

@@ -12,22 +12,17 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, Ids};
-use crate::domain::{AppKey, Deployment, DeploymentId, HeardEvent, RunId, Timestamp};
-use crate::machine::{DISMISSED, Effect, Event, Phase, RunState, Subject, advance};
-use crate::platform::Platform;
-use crate::store::{self, RunRecord, StoredDelivery};
+use crate::domain::{AppKey, Deployment, DeploymentId, RunId, Timestamp};
+use crate::machine::{Effect, Event, Phase, RunState, advance};
+use crate::store::{self, RunRecord};
 use crate::telemetry::Metrics;
 
 use super::handle::{CancelError, Command};
 use super::perform::Performer;
 use super::plan::RunPlan;
-use super::probe::{Captures, Prober, Target};
+use super::probe::{Captures, Prober};
 use super::record::{self, Decided};
 
-/// Deliveries taken from the store at once.
-const DELIVERIES_MAX: usize = 100;
-/// Runs under way at once; a deployment that goes live beyond that waits in the store.
-const RUNS_MAX: usize = 10_000;
 /// The store is looked at this often, also when nobody said that a delivery arrived.
 const INTAKE_EVERY: Duration = Duration::from_secs(5);
 /// Probe results are committed at least this often.
@@ -62,10 +57,10 @@ pub(super) struct Live {
     pub(super) plan: Arc<RunPlan>,
     /// The last committed version; 0 before the first commit.
     pub(super) version: u64,
-    captures: Captures,
+    pub(super) captures: Captures,
     pending: Decided,
-    delivery: Option<crate::domain::DeliveryId>,
-    effects: Vec<Effect>,
+    pub(super) delivery: Option<crate::domain::DeliveryId>,
+    pub(super) effects: Vec<Effect>,
     waiting: VecDeque<Event>,
     committing: bool,
     committed_at: Timestamp,
@@ -104,9 +99,9 @@ pub(super) struct Dispatcher {
     pub(super) runs: BTreeMap<RunId, Live>,
     timers: BTreeSet<(Timestamp, RunId)>,
     /// A page of deliveries was all taken by runs whose first commit is under way; more wait behind it.
-    backlog: bool,
-    tasks: TaskTracker,
-    calls: TaskTracker,
+    pub(super) backlog: bool,
+    pub(super) tasks: TaskTracker,
+    pub(super) calls: TaskTracker,
 }
 
 impl Dispatcher {
@@ -222,115 +217,10 @@ impl Dispatcher {
         let _ = reply.send(answer);
     }
 
-    // Deliveries.
-
-    /// Takes deliveries that no run has taken yet.
-    async fn intake(&mut self) {
-        loop {
-            let deliveries = match self.performer.store.unhandled_deliveries(DELIVERIES_MAX).await {
-                Ok(deliveries) => deliveries,
-                Err(error) => {
-                    tracing::warn!(error = %error, "deliveries could not be read; trying again");
-                    return;
-                }
-            };
-            let full = deliveries.len() == DELIVERIES_MAX;
-            let mut done = Vec::new();
-            for delivery in deliveries {
-                let id = delivery.id.clone();
-                done.extend(self.take_delivery(delivery).await.map(|note| (id, note)));
-            }
-            // What a run has taken is marked by its own commit; the next page is read when those are through.
-            self.backlog = full && done.is_empty();
-            if done.is_empty() {
-                return;
-            }
-            if let Err(error) = self.performer.store.mark_handled(done).await {
-                tracing::warn!(error = %error, "deliveries could not be marked; trying again");
-                return;
-            }
-            if !full {
-                return;
-            }
-        }
-    }
-
-    /// Begins a run, or returns what came of the delivery instead. `None` too if it has to wait.
-    async fn take_delivery(&mut self, delivery: StoredDelivery) -> Option<String> {
-        if self
-            .runs
-            .values()
-            .any(|live| live.delivery.as_ref() == Some(&delivery.id))
-        {
-            return None;
-        }
-        let (heard, platform) = (&delivery.heard, &delivery.platform);
-        let is_same = |live: &Live| live.state.platform == *platform && live.state.heard.deployment == heard.deployment;
-        let under_way = self
-            .runs
-            .iter()
-            .find(|(_, live)| is_same(live))
-            .map(|(run, _)| run.clone());
-        match (heard.event, under_way) {
-            (HeardEvent::Live, Some(run)) => Some(format!("{run} is judging this deployment")),
-            (HeardEvent::Live, None) if self.runs.len() >= RUNS_MAX => {
-                tracing::warn!(
-                    runs = self.runs.len(),
-                    "as many runs as may be are under way; a deployment waits"
-                );
-                None
-            }
-            (HeardEvent::Live, None) => self.begin_unless_judged(delivery).await,
-            (HeardEvent::Failed | HeardEvent::Cancelled | HeardEvent::RolledBack, Some(run)) => {
-                let note = format!("told {run}");
-                let why = format!("heard `{:?}`", heard.event);
-                self.turn(&run, Event::Nudged { why });
-                Some(note)
-            }
-            (HeardEvent::Started | HeardEvent::Built | HeardEvent::Ready, _)
-            | (HeardEvent::Failed | HeardEvent::Cancelled | HeardEvent::RolledBack, None) => Some("kept".to_owned()),
-        }
-    }
-
-    /// One run per deployment; one that found nothing to judge does not count.
-    async fn begin_unless_judged(&mut self, delivery: StoredDelivery) -> Option<String> {
-        match self
-            .performer
-            .store
-            .run_of(&delivery.platform, &delivery.heard.deployment)
-            .await
-        {
-            Ok(Some(run)) if run.action.as_deref() != Some(DISMISSED) => {
-                Some(format!("{} has judged this deployment", run.id))
-            }
-            Ok(_) => {
-                self.begin(delivery);
-                None
-            }
-            Err(error) => {
-                tracing::warn!(error = %error, "runs could not be read; trying again");
-                None
-            }
-        }
-    }
-
-    fn begin(&mut self, delivery: StoredDelivery) {
-        let now = self.clock.now();
-        let run = RunId::new(self.ids.next("run", now));
-        tracing::info!(run.id = %run, platform = %delivery.platform, deployment = %delivery.heard.deployment, "a run begins");
-        let mut state = RunState::new(run.clone(), delivery.platform, delivery.heard, self.ids.seed(), now);
-        state.opened_app = delivery.opened_app;
-        let plan = Arc::new(RunPlan::unconfirmed(self.performer.config.load_full()));
-        let mut live = Live::new(state, plan, 0, now);
-        live.delivery = Some(delivery.id);
-        self.runs.insert(run.clone(), live);
-        self.turn(&run, Event::Began);
-    }
-
     // Turns.
 
     /// Lets the machine decide on one event; commits and performs what it decided.
-    fn turn(&mut self, run: &RunId, event: Event) {
+    pub(super) fn turn(&mut self, run: &RunId, event: Event) {
         let now = self.clock.now();
         let Some(live) = self.runs.get_mut(run) else { return };
         if live.committing {
@@ -479,93 +369,6 @@ impl Dispatcher {
             let why = format!("{current} is live too");
             self.turn(&run, Event::Nudged { why });
         }
-    }
-
-    // Effects.
-
-    fn perform(&mut self, run: &RunId) {
-        let Some(live) = self.runs.get_mut(run) else { return };
-        let effects = std::mem::take(&mut live.effects);
-        if self.stop.is_cancelled() {
-            return;
-        }
-        for effect in effects {
-            self.perform_one(run, effect);
-        }
-    }
-
-    fn perform_one(&self, run: &RunId, effect: Effect) {
-        let Some(live) = self.runs.get(run) else { return };
-        let (performer, inputs, id) = (self.performer.clone(), self.inputs.clone(), run.clone());
-        match effect {
-            Effect::Identify { seq } => {
-                let (platform, heard) = (live.state.platform.clone(), live.state.heard.clone());
-                self.tasks.spawn(async move {
-                    let answer = performer
-                        .identify(&platform, &heard)
-                        .await
-                        .map(|(d, w)| (Box::new(d), w));
-                    let _ = inputs.send(Input::Identified { run: id, seq, answer });
-                });
-            }
-            Effect::Probe { seq, place, subject } => self.probe(live, id, seq, place, subject),
-            Effect::Look { seq, controls } => {
-                let Some(deployment) = live.state.deployment.clone() else {
-                    return;
-                };
-                self.tasks.spawn(async move {
-                    let answer = performer.look(&deployment, controls).await.map(Box::new);
-                    let _ = inputs.send(Input::Result {
-                        run: id,
-                        event: Event::Looked { seq, answer },
-                    });
-                });
-            }
-            Effect::RollBack { seq, bad, target } => {
-                let Some(deployment) = live.state.deployment.clone() else {
-                    return;
-                };
-                tracing::warn!(run.id = %id, from = %bad, to = %target, "rolling back");
-                self.calls.spawn(async move {
-                    let answer = performer.roll_back(&deployment, &bad, &target).await;
-                    let _ = inputs.send(Input::Result {
-                        run: id,
-                        event: Event::Called { seq, answer },
-                    });
-                });
-            }
-        }
-    }
-
-    fn probe(&self, live: &Live, run: RunId, seq: u32, place: crate::machine::Place, subject: Subject) {
-        let deployment = match subject {
-            Subject::Deployment => live.state.deployment.clone(),
-            Subject::Restored => live.state.restored.clone(),
-        };
-        let Some(deployment) = deployment else { return };
-        let target = Target {
-            deployment,
-            run: run.clone(),
-            captures: live.captures.clone(),
-        };
-        let (prober, plan, inputs, metrics) = (
-            self.prober.clone(),
-            Arc::clone(&live.plan),
-            self.inputs.clone(),
-            self.metrics.clone(),
-        );
-        let platform = self.performer.platform(&live.state.platform).ok().cloned();
-        self.tasks.spawn(async move {
-            let file = platform.as_deref().map(Platform::file);
-            let seen = prober.probe(&plan, place, &target, file).await;
-            metrics.probe(seen.class);
-            let event = Event::Probed {
-                seq,
-                place,
-                seen: Box::new(seen),
-            };
-            let _ = inputs.send(Input::Result { run, event });
-        });
     }
 
     // Stopping.

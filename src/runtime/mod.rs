@@ -7,7 +7,9 @@
 mod agent;
 mod courier;
 mod dispatcher;
+mod effects;
 mod handle;
+mod intake;
 mod perform;
 mod plan;
 mod probe;

@@ -25,7 +25,7 @@ pub struct NewDelivery {
     /// The app whose own secret opened it.
     pub opened_app: Option<String>,
     /// Equal for deliveries of the same thing.
-    pub dedup_key: String,
+    pub dedup_key: Vec<u8>,
     /// Its headers, redacted.
     pub headers: Vec<(String, String)>,
     /// Its body.

@@ -49,7 +49,7 @@ fn delivery(number: u32, event: HeardEvent) -> NewDelivery {
         }),
         note: None,
         opened_app: None,
-        dedup_key: format!("key {number}"),
+        dedup_key: format!("key {number}").into_bytes(),
         headers: vec![("user-agent".to_owned(), "temps".to_owned())],
         body: b"{}".to_vec(),
     }

@@ -147,18 +147,15 @@ async fn store(
         .hearing
         .event_word
         .map(|word| word.chars().take(EVENT_WORD_CHARS_MAX).collect());
+    let heard = verified.hearing.heard;
+    let concerns_runs = heard.as_ref().is_some_and(|heard| heard.event.concerns_runs());
     let delivery = NewDelivery {
         id: id.clone(),
         platform: name.clone(),
         received_at,
         event_word,
-        note: (!verified
-            .hearing
-            .heard
-            .as_ref()
-            .is_some_and(|heard| heard.event.concerns_runs()))
-        .then(|| "kept: nothing follows from it".to_owned()),
-        heard: verified.hearing.heard,
+        note: (!concerns_runs).then(|| "kept: nothing follows from it".to_owned()),
+        heard,
         opened_app: verified.opened_app,
         dedup_key: verified.dedup_key,
         headers: super::redact::headers(headers),
@@ -166,7 +163,9 @@ async fn store(
     };
     let why = match tokio::time::timeout(ACCEPT_TIME_MAX, app.store.accept(delivery)).await {
         Ok(Ok(Accepted::Stored)) => {
-            app.handle.deliveries_arrived();
+            if concerns_runs {
+                app.handle.deliveries_arrived();
+            }
             return Ok((
                 StatusCode::ACCEPTED,
                 Receipt {

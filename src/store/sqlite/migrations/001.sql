@@ -1,3 +1,4 @@
+-- Each index is one more page to write for every delivery, so there are none for what an hourly sweep asks.
 CREATE TABLE deliveries (
     id          TEXT PRIMARY KEY,
     platform    TEXT NOT NULL,
@@ -12,16 +13,14 @@ CREATE TABLE deliveries (
     note        TEXT
 ) STRICT;
 CREATE INDEX deliveries_waiting ON deliveries (id) WHERE note IS NULL AND heard IS NOT NULL;
-CREATE INDEX deliveries_age ON deliveries (received_at);
 
 CREATE TABLE dedup (
     platform TEXT NOT NULL,
-    key      TEXT NOT NULL,
+    key      BLOB NOT NULL,
     delivery TEXT NOT NULL,
     at       INTEGER NOT NULL,
     PRIMARY KEY (platform, key)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX dedup_age ON dedup (at);
 
 CREATE TABLE runs (
     id          TEXT PRIMARY KEY,

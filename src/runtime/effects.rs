@@ -1,0 +1,97 @@
+//! Performing what was decided, in bounded tasks whose results come back as inputs.
+
+use std::sync::Arc;
+
+use crate::domain::RunId;
+use crate::machine::{Effect, Event, Subject};
+use crate::platform::Platform;
+
+use super::dispatcher::{Dispatcher, Input, Live};
+use super::probe::Target;
+
+impl Dispatcher {
+    pub(super) fn perform(&mut self, run: &RunId) {
+        let Some(live) = self.runs.get_mut(run) else { return };
+        let effects = std::mem::take(&mut live.effects);
+        if self.stop.is_cancelled() {
+            return;
+        }
+        for effect in effects {
+            self.perform_one(run, effect);
+        }
+    }
+
+    pub(super) fn perform_one(&self, run: &RunId, effect: Effect) {
+        let Some(live) = self.runs.get(run) else { return };
+        let (performer, inputs, id) = (self.performer.clone(), self.inputs.clone(), run.clone());
+        match effect {
+            Effect::Identify { seq } => {
+                let (platform, heard) = (live.state.platform.clone(), live.state.heard.clone());
+                self.tasks.spawn(async move {
+                    let answer = performer
+                        .identify(&platform, &heard)
+                        .await
+                        .map(|(d, w)| (Box::new(d), w));
+                    let _ = inputs.send(Input::Identified { run: id, seq, answer });
+                });
+            }
+            Effect::Probe { seq, place, subject } => self.probe(live, id, seq, place, subject),
+            Effect::Look { seq, controls } => {
+                let Some(deployment) = live.state.deployment.clone() else {
+                    return;
+                };
+                self.tasks.spawn(async move {
+                    let answer = performer.look(&deployment, controls).await.map(Box::new);
+                    let _ = inputs.send(Input::Result {
+                        run: id,
+                        event: Event::Looked { seq, answer },
+                    });
+                });
+            }
+            Effect::RollBack { seq, bad, target } => {
+                let Some(deployment) = live.state.deployment.clone() else {
+                    return;
+                };
+                tracing::warn!(run.id = %id, from = %bad, to = %target, "rolling back");
+                self.calls.spawn(async move {
+                    let answer = performer.roll_back(&deployment, &bad, &target).await;
+                    let _ = inputs.send(Input::Result {
+                        run: id,
+                        event: Event::Called { seq, answer },
+                    });
+                });
+            }
+        }
+    }
+
+    pub(super) fn probe(&self, live: &Live, run: RunId, seq: u32, place: crate::machine::Place, subject: Subject) {
+        let deployment = match subject {
+            Subject::Deployment => live.state.deployment.clone(),
+            Subject::Restored => live.state.restored.clone(),
+        };
+        let Some(deployment) = deployment else { return };
+        let target = Target {
+            deployment,
+            run: run.clone(),
+            captures: live.captures.clone(),
+        };
+        let (prober, plan, inputs, metrics) = (
+            self.prober.clone(),
+            Arc::clone(&live.plan),
+            self.inputs.clone(),
+            self.metrics.clone(),
+        );
+        let platform = self.performer.platform(&live.state.platform).ok().cloned();
+        self.tasks.spawn(async move {
+            let file = platform.as_deref().map(Platform::file);
+            let seen = prober.probe(&plan, place, &target, file).await;
+            metrics.probe(seen.class);
+            let event = Event::Probed {
+                seq,
+                place,
+                seen: Box::new(seen),
+            };
+            let _ = inputs.send(Input::Result { run, event });
+        });
+    }
+}
