@@ -36,7 +36,7 @@ pub struct Commit {
     pub branch: Option<String>,
 }
 
-/// What a delivery says happened, in DESIGN §6's words; a platform file maps its own names onto these.
+/// What a delivery says happened; a platform file maps its own names onto these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HeardEvent {

@@ -1,4 +1,4 @@
-//! The words of DESIGN: ids, deployments, observations, verdicts, outcomes.
+//! The words that every module shares: ids, deployments, observations, verdicts, outcomes.
 //!
 //! Plain data that every other module shares. Nothing here does I/O, reads a clock or knows a file format; the types
 //! derive `serde` only because a run's state is stored as what it is.

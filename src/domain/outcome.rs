@@ -13,7 +13,7 @@ macro_rules! outcome_events {
         }
 
         impl OutcomeEvent {
-            /// Every kind there is, in DESIGN's order.
+            /// Every kind there is, in the order a run says them.
             pub const ALL: &'static [Self] = &[$(Self::$name),+];
 
             /// The word as sent and as `events` in the config matches it.

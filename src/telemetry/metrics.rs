@@ -293,7 +293,7 @@ mod tests {
         backstop_probes_total{class="broken"} 1
         backstop_rollbacks_total{result="succeeded"} 1
         backstop_runs_total{verdict="unhealthy",action="rolled back"} 1
-        backstop_store_commits_total 1
+        backstop_store_commits_total 7
         "#);
     }
 

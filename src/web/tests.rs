@@ -1,1 +1,278 @@
+//! Who may ask, and that what others wrote stays text.
 
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use axum::body::{Body, to_bytes};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use secrecy::SecretString;
+use tower::ServiceExt as _;
+use url::Url;
+
+use super::gate::{Asker, Refusal, judge};
+use super::*;
+use crate::config::FixedEnv;
+use crate::domain::{AppKey, Timestamp, Verdict};
+use crate::store::{Commit, JournalEntry, RunRecord};
+
+const START: Timestamp = Timestamp::from_millis(1_773_325_867_000);
+const HOSTILE: &str = r#"<script>alert(1)</script>"><img src=x onerror=alert(2)>{{ 7*7 }}&'"#;
+
+fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for (name, value) in lines {
+        map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    map
+}
+
+fn judged(
+    peer: &str,
+    method: Method,
+    lines: &[(&'static str, &'static str)],
+    token: Option<&str>,
+) -> Result<(), Refusal> {
+    let headers = headers(lines);
+    let asker = Asker {
+        peer: peer.parse::<IpAddr>().unwrap(),
+        method: &method,
+        headers: &headers,
+        authority: None,
+    };
+    let public = Url::parse("https://backstop.example.com").unwrap();
+    judge(asker, token.map(SecretString::from).as_ref(), Some(&public))
+}
+
+#[test]
+fn without_a_token_only_this_machine_may_ask() {
+    let local = ("host", "127.0.0.1:8700");
+    for (peer, lines, expected) in [
+        ("127.0.0.1", vec![local], true),
+        ("::1", vec![("host", "[::1]:8700")], true),
+        ("::ffff:127.0.0.1", vec![("host", "localhost:8700")], true),
+        ("10.0.0.5", vec![local], false),
+        ("203.0.113.9", vec![local], false),
+        // A name of somebody else's that resolves to this machine.
+        ("127.0.0.1", vec![("host", "evil.example")], false),
+        ("127.0.0.1", vec![("host", "localhost.evil.example")], false),
+        ("127.0.0.1", vec![("host", "127.0.0.1@evil.example")], false),
+        ("127.0.0.1", vec![local, local], false),
+        ("127.0.0.1", vec![], false),
+        ("127.0.0.1", vec![local, ("x-forwarded-for", "203.0.113.9")], false),
+        ("127.0.0.1", vec![local, ("forwarded", "for=203.0.113.9")], false),
+        ("127.0.0.1", vec![local, ("x-real-ip", "203.0.113.9")], false),
+        ("127.0.0.1", vec![local, ("via", "1.1 proxy")], false),
+    ] {
+        let judged = judged(peer, Method::GET, &lines, None);
+        assert_eq!(judged.is_ok(), expected, "{peer} {lines:?}: {judged:?}");
+    }
+}
+
+#[test]
+fn with_a_token_whoever_shows_it_may_ask() {
+    let of = |lines: &[(&'static str, &'static str)]| judged("203.0.113.9", Method::GET, lines, Some("right"));
+    assert_eq!(of(&[("authorization", "Bearer right")]), Ok(()));
+    assert_eq!(of(&[("authorization", "bearer right")]), Ok(()));
+    assert_eq!(of(&[("authorization", "Basic eDpyaWdodA==")]), Ok(()));
+    assert_eq!(of(&[]), Err(Refusal::NoToken));
+    for wrong in [
+        "Bearer wrong",
+        "Bearer",
+        "Bearer ",
+        "Bearer righ",
+        "Bearer rightt",
+        "right",
+        "Basic !!!",
+        "Basic cmlnaHQ=",
+    ] {
+        assert_eq!(of(&[("authorization", wrong)]), Err(Refusal::WrongToken), "{wrong}");
+    }
+    assert_eq!(
+        of(&[("authorization", "Bearer right"), ("authorization", "Bearer right")]),
+        Err(Refusal::NoToken)
+    );
+    // Being on this machine is no token, and an empty token lets nobody in.
+    let local = [("host", "127.0.0.1")];
+    assert_eq!(
+        judged("127.0.0.1", Method::GET, &local, Some("right")),
+        Err(Refusal::NoToken)
+    );
+    let empty = [("authorization", "Bearer ")];
+    assert_eq!(
+        judged("127.0.0.1", Method::GET, &empty, Some("")),
+        Err(Refusal::WrongToken)
+    );
+}
+
+#[test]
+fn another_sites_page_may_not_change_anything() {
+    let shown = ("authorization", "Bearer right");
+    let host = ("host", "backstop.example.com");
+    for (more, expected) in [
+        (vec![], true),
+        (vec![("origin", "https://backstop.example.com")], true),
+        (vec![("sec-fetch-site", "same-origin")], true),
+        (vec![("origin", "https://evil.example")], false),
+        (vec![("origin", "null")], false),
+        (vec![("sec-fetch-site", "cross-site")], false),
+        (vec![("sec-fetch-site", "same-site")], false),
+        (
+            vec![
+                ("origin", "https://backstop.example.com"),
+                ("origin", "https://evil.example"),
+            ],
+            false,
+        ),
+    ] {
+        let lines = [vec![shown, host], more.clone()].concat();
+        let changed = judged("203.0.113.9", Method::POST, &lines, Some("right"));
+        assert_eq!(changed.is_ok(), expected, "{more:?}");
+        assert_eq!(
+            judged("203.0.113.9", Method::GET, &lines, Some("right")),
+            Ok(()),
+            "{more:?}"
+        );
+    }
+}
+
+struct Site {
+    router: Router,
+    store: Store,
+    _folder: tempfile::TempDir,
+}
+
+async fn site() -> Site {
+    let folder = tempfile::tempdir().unwrap();
+    let env = FixedEnv::default().file("checks.toml", "[check.home]\nget = \"/\"\n");
+    let config = crate::config::load("checks.toml".as_ref(), &env).unwrap();
+    let (clock, _) = Clock::manual(START);
+    let url = format!("sqlite://{}/web.db", folder.path().display());
+    let store = Store::open(&url, clock.clone()).await.unwrap();
+    let (handle, _commands) = Handle::new(8);
+    let config = Arc::new(ArcSwap::from_pointee(config));
+    let app = Arc::new(App::new(config, store.clone(), handle, clock, Ids, Metrics::new()));
+    let router = finish(open_routes().merge(gated_routes(&app)), &app);
+    Site {
+        router,
+        store,
+        _folder: folder,
+    }
+}
+
+impl Site {
+    async fn get(&self, path: &str) -> (StatusCode, HeaderMap, String) {
+        let mut request = Request::get(path)
+            .header("host", "127.0.0.1")
+            .body(Body::empty())
+            .unwrap();
+        request
+            .extensions_mut()
+            .insert(server::Peer(SocketAddr::from(([127, 0, 0, 1], 9))));
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, 1 << 20).await.unwrap();
+        (parts.status, parts.headers, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    async fn fill(&self, text: &str) {
+        let run = RunRecord {
+            id: "run_0001".into(),
+            platform: "temps".into(),
+            deployment: text.into(),
+            key: Some(AppKey {
+                platform: "temps".into(),
+                project: "7".into(),
+                environment: "3".into(),
+            }),
+            app: text.to_owned(),
+            environment: text.to_owned(),
+            commit_sha: Some(text.to_owned()),
+            started_at: START,
+            ended_at: Some(START.plus_ms(41_300)),
+            phase: "done".to_owned(),
+            verdict: Some(Verdict::Unhealthy),
+            action: Some("withheld".to_owned()),
+            reason: Some(text.to_owned()),
+            config_hash: "hash".to_owned(),
+            state: "{}".to_owned(),
+            version: 1,
+        };
+        let probe = r#"{"seen":{"class":"broken","latency_ms":12},"budget_to":500,"budget_max":2000}"#;
+        let entry = |kind: &str, data: Option<&str>| JournalEntry {
+            at: START.plus_ms(1_250),
+            kind: kind.to_owned(),
+            text: text.to_owned(),
+            data: data.map(str::to_owned),
+        };
+        let journal = vec![entry("note", None), entry("probe", Some(probe))];
+        let commit = Commit {
+            run,
+            journal,
+            messages: Vec::new(),
+            ledger: Vec::new(),
+            delivery: None,
+        };
+        self.store.commit(commit).await.unwrap();
+        self.store.pause(text, START.plus_ms(60_000)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_others_wrote_stays_text() {
+    let site = site().await;
+    site.fill(HOSTILE).await;
+    for path in ["/", "/runs/run_0001"] {
+        let (status, headers, page) = site.get(path).await;
+        assert_eq!(status, StatusCode::OK, "{path}");
+        assert!(page.contains("alert(1)"), "{path} shows the text");
+        assert!(!page.contains("<script") && !page.contains("<img"), "{path}: {page}");
+        let policy = headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
+        assert_eq!(headers["x-content-type-options"], "nosniff");
+    }
+}
+
+#[tokio::test]
+async fn a_run_page_tells_the_story() {
+    let site = site().await;
+    site.fill("shop").await;
+    let (_, _, page) = site.get("/runs/run_0001").await;
+    for shown in ["unhealthy", "withheld", "1.2", "12 ms", "value=\"25\"", "41s"] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    // An ended run's page does not load itself again.
+    assert!(!page.contains("http-equiv=\"refresh\""));
+    assert_eq!(site.get("/runs/run_none").await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn queries_and_ids_are_bounded_and_problems_are_in_our_words() {
+    let site = site().await;
+    for (path, expected) in [
+        ("/api/v1/runs?limit=0", 400),
+        ("/api/v1/runs?limit=201", 400),
+        ("/api/v1/runs?limit=x", 400),
+        ("/api/v1/runs?aap=shop", 400),
+        ("/api/v1/runs/nope", 404),
+        ("/api/v1/nothing", 404),
+    ] {
+        let (status, headers, body) = site.get(path).await;
+        assert_eq!(status.as_u16(), expected, "{path}");
+        assert_eq!(headers["content-type"], "application/problem+json", "{path}");
+        let problem: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(problem["status"], expected, "{path}: {body}");
+        assert!(problem["detail"].is_string() && problem["title"].is_string(), "{body}");
+    }
+    let long = format!("/api/v1/runs/{}", "x".repeat(5_000));
+    assert_eq!(site.get(&long).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(site.get("/api/v1/runs?limit=200").await.0, StatusCode::OK);
+    let (_, headers, metrics) = site.get("/metrics").await;
+    assert!(
+        headers["content-type"]
+            .to_str()
+            .unwrap()
+            .starts_with("application/openmetrics-text")
+    );
+    assert!(metrics.ends_with("# EOF\n"), "{metrics}");
+}
