@@ -1,4 +1,5 @@
 //! Rules of the house that no lint knows: who may use whom, what may stand where, how long a file may be.
+#![expect(clippy::expect_used, reason = "these are tests")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -47,6 +47,8 @@ struct Kept {
     messages: Mutex<Vec<Received>>,
     arrived: Notify,
     secret: String,
+    /// The statuses that the next messages are answered with, first one first.
+    refusals: Mutex<Vec<StatusCode>>,
 }
 
 /// A receiver on a loopback port.
@@ -77,6 +79,11 @@ impl Receiver {
     /// Its address.
     pub fn url(&self) -> String {
         format!("http://{}/hooks", self.server.address)
+    }
+
+    /// Answers the next messages with these statuses, and does not keep them.
+    pub fn refuse_next(&self, statuses: &[StatusCode]) {
+        lock(&self.kept.refusals).extend_from_slice(statuses);
     }
 
     /// Everything received so far, oldest first.
@@ -111,6 +118,12 @@ impl std::fmt::Debug for Receiver {
 }
 
 async fn receive(State(kept): State<Arc<Kept>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    {
+        let mut refusals = lock(&kept.refusals);
+        if !refusals.is_empty() {
+            return refusals.remove(0);
+        }
+    }
     let text = |name: &str| {
         headers
             .get(name)

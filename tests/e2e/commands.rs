@@ -93,6 +93,63 @@ async fn run_fails(stage: &Stage, args: &[&str]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_was_refused_comes_again_with_the_same_id_and_bytes() {
+    let stage = Stage::new(Generation::G3, Setup::default()).await;
+    stage.receiver.refuse_next(&[http::StatusCode::SERVICE_UNAVAILABLE]);
+    let id = stage.known_good("aaaaaaa1").await;
+    let started = stage.must_hear("smoke_test.started", &id).await;
+    let path = format!("/api/v1/messages/{}", started.text("delivery_id"));
+    let shown = stage.api(&path).await;
+    let statuses: Vec<i64> = shown["attempt_log"]
+        .as_array()
+        .expect("attempts")
+        .iter()
+        .map(|a| a["status"].as_i64().expect("status"))
+        .collect();
+    assert_eq!(statuses, [204, 503], "newest first: {shown:#}");
+    assert_eq!(
+        (shown["state"].as_str(), shown["attempts"].as_i64()),
+        (Some("delivered"), Some(2))
+    );
+    let kept: serde_json::Value = serde_json::from_str(shown["body"].as_str().expect("body")).expect("JSON");
+    assert_eq!(kept, started.body, "the bytes never change");
+    assert_eq!(
+        stage.heard()[0],
+        format!("smoke_test.passed {id}"),
+        "a retry holds back nothing newer"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_endpoint_that_is_gone_is_switched_off_until_somebody_replays() {
+    let stage = Stage::new(Generation::G3, Setup::default()).await;
+    stage.receiver.refuse_next(&[http::StatusCode::GONE]);
+    let id = stage.temps.deploy(Release::new("aaaaaaa1", Behaviour::Healthy)).await;
+    stage.ended_run(&id).await;
+    let endpoints = stage.api("/api/v1/endpoints").await;
+    assert_eq!(
+        endpoints["items"][0]["off_reason"], "it answered 410 Gone",
+        "{endpoints:#}"
+    );
+    assert!(stage.heard().is_empty(), "{:?}", stage.heard());
+    let messages = stage.api("/api/v1/messages").await;
+    let items = messages["items"].as_array().expect("items");
+    let dead = items
+        .iter()
+        .find(|message| message["state"] == "dead")
+        .expect("the refused one");
+    must(
+        &stage,
+        &["deliveries", "replay", dead["id"].as_str().expect("id")],
+        "queued again",
+    )
+    .await;
+    // Wanted again: what waited comes too.
+    stage.must_hear("smoke_test.started", &id).await;
+    stage.must_hear("smoke_test.passed", &id).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pause_withholds_and_ends_and_a_run_can_be_cancelled() {
     let stage = Stage::new(Generation::G3, Setup::default()).await;
     stage.known_good("aaaaaaa1").await;
