@@ -44,8 +44,13 @@ pub enum Error {
     #[error("the store's file is damaged ({0}); restore it from a copy")]
     Corrupt(String),
     /// The file cannot be read or written.
-    #[error("the store's file cannot be used: {0}")]
-    Io(#[from] std::io::Error),
+    #[error("`{path}` cannot be used as the store: {error}; its folder must be there to be written")]
+    Io {
+        /// The file.
+        path: String,
+        /// What the system says.
+        error: std::io::Error,
+    },
     /// Something else that SQLite says.
     #[error("the store failed: {0}")]
     Sqlite(rusqlite::Error),

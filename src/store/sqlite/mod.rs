@@ -28,6 +28,9 @@ const CHECKPOINT_PAGES: i32 = 4_000;
 /// Questions that may wait for the reader.
 const READS_MAX: usize = 1_024;
 
+/// The writer's name, as debuggers show it.
+const WRITER: &str = "store-writer";
+
 /// Forward steps of the schema; a file's `user_version` says how many it has taken.
 const MIGRATIONS: &[&str] = &[include_str!("migrations/001.sql")];
 
@@ -77,11 +80,13 @@ impl Sqlite {
         let write = move || write_all(writer, write_queue, &counted_commits, &counted_items);
         let threads = vec![
             std::thread::Builder::new()
-                .name("store-writer".to_owned())
-                .spawn(write)?,
+                .name(WRITER.to_owned())
+                .spawn(write)
+                .map_err(unusable(path))?,
             std::thread::Builder::new()
                 .name("store-reader".to_owned())
-                .spawn(move || read_all(&reader, read_queue))?,
+                .spawn(move || read_all(&reader, read_queue))
+                .map_err(unusable(path))?,
         ];
         Ok(Self {
             path: path.to_owned(),
@@ -143,11 +148,13 @@ impl Sqlite {
         answer.await.map_err(|_| Error::Closed)?
     }
 
-    /// Lets both threads end what they have, and waits for them.
+    /// Lets both threads end what they have, and waits for them: the reader first, because whoever closes the file last
+    /// moves the log into it.
     pub(super) fn close(&self) {
-        lock_of(&self.writes).take();
         lock_of(&self.reads).take();
-        for thread in lock_of(&self.threads).drain(..) {
+        let mut threads = lock_of(&self.threads);
+        for thread in threads.drain(..).rev() {
+            lock_of(&self.writes).take_if(|_| thread.thread().name() == Some(WRITER));
             let _ = thread.join();
         }
     }
@@ -157,20 +164,26 @@ fn lock_of<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn unusable(path: &str) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_owned();
+    move |error| Error::Io { path, error }
+}
+
 /// An advisory lock beside the file: SQLite's own locks would let a second agent in between transactions.
 fn lock(path: &str) -> Result<File, Error> {
     if let Some(folder) = Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)?;
+        std::fs::create_dir_all(folder).map_err(unusable(path))?;
     }
     let file = File::options()
         .create(true)
         .truncate(false)
         .write(true)
-        .open(format!("{path}.lock"))?;
+        .open(format!("{path}.lock"))
+        .map_err(unusable(path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Error::Locked(path.to_owned())),
-        Err(TryLockError::Error(error)) => Err(Error::Io(error)),
+        Err(TryLockError::Error(error)) => Err(unusable(path)(error)),
     }
 }
 
