@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use backstop::clock::{Clock, Ids};
-use backstop::pretend::{Behaviour, Generation, Release};
+use backstop::pretend::{Behaviour, Generation, Release, RollbackFault};
 use backstop::signature::sign_timestamped;
 use http::Method;
 use serde_json::json;
@@ -212,4 +212,33 @@ async fn a_crash_while_judging_resumes_and_rolls_back_once() {
         .filter(|heard| heard.starts_with("smoke_test.failed"))
         .count();
     assert_eq!(failed, 1, "said once: {told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_stop_waits_for_the_call_in_flight_and_the_rest_is_done_after_a_restart() {
+    let stage = Stage::new(Generation::G3, Setup::default()).await;
+    let good = stage.known_good("aaaaaaa1").await;
+    stage
+        .temps
+        .set_rollback_fault(RollbackFault::Takes(Duration::from_secs(3)));
+    let bad = stage.temps.deploy(Release::new("bbbbbbb2", Behaviour::Errors)).await;
+    stage.must_hear("rollback.started", &bad).await;
+    assert!(stage.targets().is_empty(), "the call is in flight");
+    let Stage {
+        temps,
+        receiver,
+        agent,
+        folder,
+        ..
+    } = stage;
+    assert!(agent.stop().success());
+    assert_eq!(
+        temps.rollback_calls().len(),
+        1,
+        "it was answered before the agent ended"
+    );
+    let agent = Agent::start(&folder);
+    let stage = Stage::resumed(temps, receiver, agent, folder);
+    stage.must_hear("rollback.succeeded", &bad).await;
+    assert_eq!(stage.targets(), [good]);
 }

@@ -105,7 +105,8 @@ impl Agent {
                 .expect("kill")
                 .success()
         );
-        self.child.wait().expect("ended")
+        // What it still waits for may be served by this very runtime.
+        tokio::task::block_in_place(|| self.child.wait()).expect("ended")
     }
 }
 

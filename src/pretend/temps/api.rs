@@ -120,6 +120,10 @@ async fn deployment(With(shared): With<Arc<Shared>>, Path((project, id)): Path<(
 }
 
 async fn rollback(With(shared): With<Arc<Shared>>, Path((project, target)): Path<(String, String)>) -> Response {
+    let fault = shared.state().fault;
+    if let RollbackFault::Takes(time) = fault {
+        tokio::time::sleep(time).await;
+    }
     let (response, payloads) = {
         let mut state = shared.state();
         let found = state.find(&target).filter(|_| project == PROJECT.to_string());

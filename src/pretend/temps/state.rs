@@ -1,5 +1,7 @@
 //! What the pretend platform knows, and how its generations show it.
 
+use std::time::Duration;
+
 use serde_json::{Value as Json, json};
 
 use super::{APP, ENVIRONMENT, ENVIRONMENT_NAME, PROJECT};
@@ -34,6 +36,8 @@ pub enum RollbackFault {
     DoesNothing,
     /// It goes back, and answers 500.
     LosesTheAnswer,
+    /// It takes this long before it goes back.
+    Takes(Duration),
 }
 
 /// A rollback call as it arrived.

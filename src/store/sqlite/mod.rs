@@ -23,8 +23,6 @@ const WRITES_MAX: usize = 4_096;
 const BATCH_MAX: usize = 512;
 /// The writer's page cache at most; negative is KiB, as SQLite counts it.
 const CACHE_KIB: i32 = -16 * 1024;
-/// Pages of 4 KiB that the log may grow to before they are copied into the file.
-const CHECKPOINT_PAGES: i32 = 4_000;
 /// Questions that may wait for the reader.
 const READS_MAX: usize = 1_024;
 
@@ -68,7 +66,6 @@ impl Sqlite {
         writer.pragma_update(None, "journal_mode", "WAL")?;
         writer.pragma_update(None, "synchronous", "FULL")?;
         writer.pragma_update(None, "cache_size", CACHE_KIB)?;
-        writer.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         writer.set_prepared_statement_cache_capacity(64);
         migrate(&mut writer, path)?;
         let reader = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
