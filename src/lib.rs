@@ -10,6 +10,7 @@ pub mod document;
 pub mod domain;
 pub mod http;
 pub mod ingest;
+pub mod lab;
 pub mod machine;
 pub mod outcome;
 pub mod platform;

@@ -44,6 +44,9 @@ pub(super) enum Command {
         after_help = "Example: BACKSTOP_SECRET=whsec_… backstop verify --body delivery.json --header 'x-webhook-signature: …' --header 'x-webhook-timestamp: …'"
     )]
     Verify(VerifyArgs),
+    /// Show what the configured policy does over a corpus of deployments: false rollbacks, misses, time to decide.
+    #[command(after_help = "Example: backstop simulate --config checks.toml --deployments 30000 --peers")]
+    Simulate(SimulateArgs),
     /// Ask a running agent whether it is ready; what a container's health check calls.
     #[command(after_help = "Example: backstop health")]
     Health(AgentArgs),
@@ -133,6 +136,44 @@ pub(super) enum Format {
     Text,
     /// For scripts.
     Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SimulateArgs {
+    /// The config whose policy and number of checks are simulated; the defaults with two checks unless given.
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// The app's name, for `when`.
+    #[arg(long, default_value = "app")]
+    pub(super) app: String,
+    /// The environment's name, for `when`.
+    #[arg(long, default_value = "production")]
+    pub(super) env: String,
+    /// Deployments of each scenario.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub(super) deployments: u32,
+    /// Everything follows from it.
+    #[arg(long, default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Only scenarios whose name contains this.
+    #[arg(long, value_name = "PART")]
+    pub(super) only: Option<String>,
+    /// Well-known policies beside it, on the same deployments.
+    #[arg(long)]
+    pub(super) peers: bool,
+    /// How the result is written.
+    #[arg(long, value_enum, default_value_t = SimulateFormat::Text)]
+    pub(super) format: SimulateFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum SimulateFormat {
+    /// A table for people.
+    Text,
+    /// For scripts.
+    Json,
+    /// A plot: false rollbacks against time to decide.
+    Svg,
 }
 
 #[derive(Debug, Args)]

@@ -12,6 +12,7 @@ pub mod demo;
 mod lint;
 mod send;
 mod serve;
+mod simulate;
 mod table;
 mod test;
 mod verify;
@@ -62,6 +63,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Lint(args) => return Ok(lint::run(&args)),
         Command::Verify(args) => return verify::run(&args),
+        Command::Simulate(args) => return simulate::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "backstop", &mut std::io::stdout());
             return Ok(Exit::Ok);
@@ -85,7 +87,11 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
             Command::Pause(args) => ask::pause(&args).await,
             Command::Resume(args) => ask::resume(&args).await,
             Command::Cancel(args) => ask::cancel(&args).await,
-            Command::Lint(_) | Command::Verify(_) | Command::Completions { .. } | Command::Man => Ok(Exit::Ok),
+            Command::Lint(_)
+            | Command::Verify(_)
+            | Command::Simulate(_)
+            | Command::Completions { .. }
+            | Command::Man => Ok(Exit::Ok),
         }
     })
 }
