@@ -86,8 +86,9 @@ impl Judge {
         let watching = self.passed_at.is_some();
         let track = self.track_mut(place)?;
         track.in_flight = None;
-        let moved = track.take(seen, opened, now);
-        let pause_ms = if watching && seen.class == Class::Pass {
+        let moved = track.take(seen, plan.passes, opened, now);
+        // While the budget is short the pace stays, so that chance failures are paid back as fast as before the pass.
+        let pause_ms = if watching && track.budget == track.budget_max {
             WATCH_EVERY_MS
         } else {
             plan.every_ms
@@ -357,9 +358,9 @@ impl Judge {
                 track.probes + track.unknown > 0 || (late && track.in_flight.is_none())
             } else if counts {
                 // A check that waits for a value no other check delivers cannot be judged; what it needs is.
-                track.is_full_pass(plan.passes) || (late && !self.needs_passed(plan, index))
+                track.is_full_pass() || (late && !self.needs_passed(plan, index))
             } else {
-                track.is_full_pass(plan.passes)
+                track.is_full_pass()
                     || track.is_spent()
                     || track.is_proven_wrong(now)
                     || (late && track.first_pass_at.is_none())
@@ -372,7 +373,7 @@ impl Judge {
         let mut parts = Vec::new();
         for (check, track) in plan.checks.iter().zip(&self.checks) {
             match &track.last_failure {
-                _ if track.is_full_pass(plan.passes) || (!check.repeatable && track.first_pass_at.is_some()) => {
+                _ if track.is_full_pass() || (!check.repeatable && track.first_pass_at.is_some()) => {
                     if track.warned {
                         parts.push(format!("`{}` passed with warnings", check.name));
                     }
@@ -422,7 +423,7 @@ impl Judge {
             .map(|(check, track)| CheckReport {
                 name: check.name.clone(),
                 severity: check.severity,
-                verdict: verdict_of(plan, track, check.repeatable, late, now),
+                verdict: verdict_of(track, check.repeatable, late, now),
                 probes: track.probes,
                 failed: track.failed,
                 reason: track.last_failure.as_ref().map(|(reason, _)| *reason),
@@ -433,8 +434,8 @@ impl Judge {
 }
 
 /// What is concluded of one check by itself.
-fn verdict_of(plan: &Plan, track: &Track, repeatable: bool, late: bool, now: Timestamp) -> Option<Verdict> {
-    let passed = track.is_full_pass(plan.passes) || (!repeatable && track.first_pass_at.is_some());
+fn verdict_of(track: &Track, repeatable: bool, late: bool, now: Timestamp) -> Option<Verdict> {
+    let passed = track.is_full_pass() || (!repeatable && track.first_pass_at.is_some());
     if passed {
         Some(if track.warned {
             Verdict::Degraded

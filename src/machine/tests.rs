@@ -817,7 +817,7 @@ proptest! {
         let mut now = START;
         for (class, pause_ms) in classes {
             now = now.plus_ms(pause_ms);
-            let moved = track.take(&seen(class), Some(START), now);
+            let moved = track.take(&seen(class), 12, Some(START), now);
             match class {
                 Class::Pass => prop_assert!(moved.to >= moved.from),
                 Class::Unknown => prop_assert_eq!(moved.to, moved.from),

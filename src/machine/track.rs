@@ -37,6 +37,9 @@ pub struct Track {
     pub first_pass_at: Option<Timestamp>,
     /// Passes since the last failure.
     pub passes_in_row: u32,
+    /// It once had enough passes in a row and a full budget. Of many checks one or the other has just had a chance
+    /// failure, so they need not be at their best all at once.
+    passed: bool,
     /// What is left to spend, in thousandths of a failure.
     pub budget: u32,
     /// What a full budget is.
@@ -83,6 +86,7 @@ impl Track {
             unknown: 0,
             first_pass_at: None,
             passes_in_row: 0,
+            passed: false,
             budget: budget_max,
             budget_max,
             failing_since: None,
@@ -98,14 +102,16 @@ impl Track {
         }
     }
 
-    /// Takes one observation into account. `gate_opened_at` is when the run's warm-up gate opened.
-    pub fn take(&mut self, seen: &Observation, gate_opened_at: Option<Timestamp>, now: Timestamp) -> Move {
+    /// Takes one observation into account. `passes` in a row with a full budget are a pass; `gate_opened_at` is when the
+    /// run's warm-up gate opened.
+    pub fn take(&mut self, seen: &Observation, passes: u32, gate_opened_at: Option<Timestamp>, now: Timestamp) -> Move {
         let from = self.budget;
         match seen.class {
             Class::Unknown => self.unknown += 1,
             Class::Pass => self.pass(seen, now),
             Class::Slow | Class::Unready | Class::Broken => self.fail(seen, gate_opened_at, now),
         }
+        self.passed |= self.passes_in_row >= passes && self.budget == self.budget_max;
         self.short_since = if self.budget < self.budget_max {
             self.short_since.or(Some(now))
         } else {
@@ -183,9 +189,9 @@ impl Track {
         self.first_pass_at.is_some() && self.budget == 0
     }
 
-    /// Whether it passed: enough passes in a row, and a full budget.
-    pub fn is_full_pass(&self, passes: u32) -> bool {
-        self.passes_in_row >= passes && self.budget == self.budget_max
+    /// Whether it passed, and has had no more than one failure since that is not paid back yet.
+    pub fn is_full_pass(&self) -> bool {
+        self.passed && !self.is_failing() && self.budget + FAILURE >= self.budget_max
     }
 
     /// Whether the last answer that counts was a failure.
