@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "config",
             "http",
             "ingest",
+            "lab",
             "machine",
             "platform",
             "pretend",
@@ -35,6 +36,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("http", &["step"]),
     ("ingest", &["platform", "signature"]),
+    ("lab", &["document", "machine"]),
     ("machine", &[]),
     ("outcome", &["http", "signature", "step"]),
     ("platform", &["check", "document", "http", "signature", "step"]),
@@ -78,7 +80,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("std::env::", &["config", "cli", "telemetry"]),
     ("Instant::now", &["clock", "http"]),
     ("SystemTime::now", &["clock"]),
-    ("rand::", &["clock"]),
+    (" rand::", &["clock"]),
     ("jiff::", &["domain", "config"]),
 ];
 

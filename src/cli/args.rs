@@ -140,8 +140,8 @@ pub(super) enum Format {
 
 #[derive(Debug, Args)]
 pub(super) struct SimulateArgs {
-    /// The config whose policy and number of checks are simulated; the defaults with two checks unless given.
-    #[arg(long, value_name = "FILE")]
+    /// The config whose policy and number of checks are simulated; the defaults unless given.
+    #[arg(long, value_name = "FILE", conflicts_with = "checks")]
     pub(super) config: Option<PathBuf>,
     /// The app's name, for `when`.
     #[arg(long, default_value = "app")]
@@ -149,6 +149,9 @@ pub(super) struct SimulateArgs {
     /// The environment's name, for `when`.
     #[arg(long, default_value = "production")]
     pub(super) env: String,
+    /// How many checks the defaults are simulated with.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub(super) checks: u16,
     /// Deployments of each scenario.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub(super) deployments: u32,

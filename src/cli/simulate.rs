@@ -14,9 +14,8 @@ use crate::lab::{self, PEERS, Policy, Row, Scenario, Study};
 use crate::machine::Plan;
 use crate::runtime::RunPlan;
 
-/// What is simulated without a config: the defaults, with two checks.
-const DEFAULTS: &str = "[warmup]\nget = \"/version\"\nexpect.json.commit = \"{{ deploy.commit }}\"\n\
-                        [check.home]\nget = \"/\"\n[check.health]\nget = \"/healthz\"\n";
+/// The gate of what is simulated without a config; everything else is as by default.
+const GATE: &str = "[warmup]\nget = \"/version\"\nexpect.json.commit = \"{{ deploy.commit }}\"\n";
 
 /// Simulates, and prints what came of it.
 pub(super) fn run(args: &SimulateArgs) -> anyhow::Result<Exit> {
@@ -58,7 +57,7 @@ fn plan(args: &SimulateArgs) -> anyhow::Result<Option<Plan>> {
             Ok(config) => config,
             Err(()) => return Ok(None),
         },
-        None => defaults()?,
+        None => defaults(args.checks)?,
     };
     let mut plan = RunPlan::of(Arc::new(config), &deployment(args), &[]).plan;
     plan.mode = Mode::AutoRollback;
@@ -72,8 +71,11 @@ fn plan(args: &SimulateArgs) -> anyhow::Result<Option<Plan>> {
     Ok(Some(plan))
 }
 
-fn defaults() -> anyhow::Result<Config> {
-    let env = FixedEnv::default().file("defaults.toml", DEFAULTS);
+fn defaults(checks: u16) -> anyhow::Result<Config> {
+    let checks: String = (1..=checks)
+        .map(|number| format!("[check.c{number}]\nget = \"/{number}\"\n"))
+        .collect();
+    let env = FixedEnv::default().file("defaults.toml", format!("{GATE}{checks}"));
     load(Path::new("defaults.toml"), &env).map_err(|problems| anyhow!("{} problems in the defaults", problems.len()))
 }
 

@@ -139,7 +139,7 @@ impl Peer {
         let mut looks = Looks::default();
         let mut at_s = self.first_s;
         loop {
-            let failed = (0..checks).fold(false, |failed, route| fails(world, route, at_s) || failed);
+            let failed = (0..checks).filter(|route| fails(world, *route, at_s)).count() > 0;
             if let Some(end) = self.rule.decide(&mut looks, failed, at_s) {
                 let after_ms = at_s * 1_000;
                 let passed_ms = (end == End::Healthy).then_some(after_ms);

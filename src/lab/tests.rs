@@ -1,1 +1,158 @@
+//! The corpus, the worlds, and that what is simulated is what is served.
 
+use super::*;
+use crate::domain::{Class, Mode, Severity};
+use crate::machine::{CheckPlan, Limits, Plan};
+
+fn plan(checks: usize) -> Plan {
+    let check = |number: usize| CheckPlan {
+        name: format!("check {number}").as_str().into(),
+        severity: Severity::Critical,
+        repeatable: true,
+        needs: Vec::new(),
+        form: format!("form {number}"),
+    };
+    Plan {
+        mode: Mode::AutoRollback,
+        checks: (0..checks).map(check).collect(),
+        limits: Limits {
+            per_hour_max: 2,
+            cooldown_ms: 600_000,
+            act_within_ms: 1_800_000,
+            irreversible: Vec::new(),
+        },
+        ..Plan::unconfirmed()
+    }
+}
+
+fn named(name: &str) -> Scenario {
+    corpus()
+        .unwrap()
+        .into_iter()
+        .find(|scenario| scenario.name == name)
+        .unwrap()
+}
+
+#[test]
+fn the_corpus_is_whole() {
+    let corpus = corpus().unwrap();
+    assert!(corpus.len() >= 25, "{}", corpus.len());
+    let mut names: Vec<&str> = corpus.iter().map(|scenario| scenario.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), corpus.len(), "names are unique");
+    for scenario in &corpus {
+        assert_eq!(
+            scenario.deadline.is_some(),
+            scenario.truth == Truth::Broken,
+            "{}",
+            scenario.name
+        );
+        assert!(!scenario.about.is_empty(), "{}", scenario.name);
+    }
+}
+
+#[test]
+fn the_same_seed_is_the_same_world_and_the_same_study() {
+    let scenario = named("bursts of 3 s, and noise 3 %");
+    let seen = |seed: u64| -> Vec<Class> {
+        let mut world = World::draw(&scenario, seed);
+        (0..200)
+            .map(|probe| world.answer(Some(0), probe * 2_000).class)
+            .collect()
+    };
+    assert_eq!(seen(7), seen(7));
+    assert_ne!(seen(7), seen(8));
+    let plan = plan(2);
+    let studied = |threads: usize| {
+        let study = study(
+            "ours",
+            Policy::Ours(&plan),
+            std::slice::from_ref(&scenario),
+            1_200,
+            5,
+            threads,
+        );
+        text(&study)
+    };
+    assert_eq!(studied(1), studied(3), "whatever the number of threads");
+}
+
+#[test]
+fn worlds_are_as_their_scenario_says() {
+    let shares = |name: &str| {
+        let scenario = named(name);
+        let mut failed = 0;
+        for seed in 0..200 {
+            let mut world = World::draw(&scenario, seed);
+            failed += (0..100)
+                .filter(|probe| world.answer(Some(0), probe * 2_000).class != Class::Pass)
+                .count();
+        }
+        failed * 1_000 / 20_000
+    };
+    assert!((25..=35).contains(&shares("noise 3 %")), "{}", shares("noise 3 %"));
+    assert!(
+        (85..=115).contains(&shares("bursts of 3 s")),
+        "{}",
+        shares("bursts of 3 s")
+    );
+    assert!((480..=520).contains(&shares("half of the replicas are bad")));
+    assert_eq!((shares("instant"), shares("dead")), (0, 1_000));
+}
+
+/// The short form of the study in `docs/decision.md`: few deployments, so only gross mistakes show.
+#[test]
+fn no_scenario_goes_grossly_wrong() {
+    for checks in [2, 10] {
+        let plan = plan(checks);
+        let study = study("ours", Policy::Ours(&plan), &corpus().unwrap(), 60, 11, 2);
+        for row in &study.rows {
+            assert_eq!(row.wrong.count, 0, "{} with {checks} checks", row.scenario);
+            if let (Some(deadline_ms), Some((median_ms, _))) = (row.deadline_ms, row.decided_ms) {
+                assert!(median_ms <= deadline_ms, "{}: {median_ms} ms", row.scenario);
+            }
+        }
+    }
+}
+
+#[test]
+fn being_offline_ourselves_is_never_a_verdict_on_the_deployment() {
+    let plan = plan(2);
+    for name in ["the world is down", "this agent is offline"] {
+        let scenario = named(name);
+        for seed in 0..50 {
+            let played = play(&plan, &mut World::draw(&scenario, seed), seed);
+            assert!(
+                !matches!(played.end, End::RolledBack | End::Withheld),
+                "{name}: {played:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_share_has_wilsons_interval() {
+    let none = Share::new(0, 30_000);
+    assert!(
+        none.low.abs() < 1e-12 && (none.high - 1.280_4e-4).abs() < 1e-7,
+        "{none:?}"
+    );
+    let some = Share::new(10, 100);
+    assert!(
+        (some.low - 0.0552).abs() < 1e-3 && (some.high - 0.1744).abs() < 1e-3,
+        "{some:?}"
+    );
+}
+
+#[test]
+fn a_plot_has_every_policy_once() {
+    let scenarios = [named("instant"), named("always 500")];
+    let plan = plan(1);
+    let ours = study("ours <&>", Policy::Ours(&plan), &scenarios, 50, 1, 1);
+    let theirs = study(PEERS[0].name, Policy::Peer(&PEERS[0], 1), &scenarios, 50, 1, 1);
+    let svg = plot(&[ours, theirs]);
+    assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"));
+    assert!(svg.contains("ours &lt;&amp;&gt;") && svg.contains(PEERS[0].name));
+    assert_eq!(svg.matches("<circle").count(), 2);
+}

@@ -10,6 +10,8 @@ use crate::domain::{Class, Observation, Reason, Timestamp};
 
 /// One failure, in the unit of budgets.
 const FAILURE: u32 = 1_000;
+/// The first failure of a spell where nothing says that the app made it: what stands before it fails by itself, too.
+const UNREADY_FAILURE: u32 = 750;
 /// A pass gives back a quarter of a failure.
 const PASS_RETURNS: u32 = 250;
 /// Further failures of a spell spend a whole failure per this many milliseconds.
@@ -157,10 +159,10 @@ impl Track {
             }
             _ => {
                 let flapping = gate_opened_at.is_some_and(|opened| now.ms_since(opened) < FLAP_MS);
-                if class == Class::Unready && flapping {
-                    0
-                } else {
-                    FAILURE
+                match class {
+                    Class::Unready if flapping => 0,
+                    Class::Unready => UNREADY_FAILURE,
+                    Class::Pass | Class::Slow | Class::Broken | Class::Unknown => FAILURE,
                 }
             }
         }
