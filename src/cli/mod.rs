@@ -9,6 +9,7 @@ mod agent;
 mod args;
 mod ask;
 pub mod demo;
+mod deployment;
 mod lint;
 mod send;
 mod serve;

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::Exit;
 use super::args::{SimulateArgs, SimulateFormat};
 use crate::config::{Config, FixedEnv, load};
-use crate::domain::{AppKey, Commit, Deployment, DeploymentState, Mode};
+use crate::domain::Mode;
 use crate::lab::{self, PEERS, Policy, Row, Scenario, Study};
 use crate::machine::Plan;
 use crate::runtime::RunPlan;
@@ -59,7 +59,8 @@ fn plan(args: &SimulateArgs) -> anyhow::Result<Option<Plan>> {
         },
         None => defaults(args.checks)?,
     };
-    let mut plan = RunPlan::of(Arc::new(config), &deployment(args), &[]).plan;
+    let deployment = super::deployment::named(&args.app, &args.env, Some("0123456".to_owned()), None);
+    let mut plan = RunPlan::of(Arc::new(config), &deployment, &[]).plan;
     plan.mode = Mode::AutoRollback;
     if plan.checks.is_empty() {
         eprintln!(
@@ -96,31 +97,6 @@ fn scenarios(args: &SimulateArgs) -> anyhow::Result<Vec<Scenario>> {
         ));
     }
     Ok(scenarios)
-}
-
-fn deployment(args: &SimulateArgs) -> Deployment {
-    Deployment {
-        key: AppKey {
-            platform: "lab".into(),
-            project: "1".into(),
-            environment: "1".into(),
-        },
-        id: "new".into(),
-        app: args.app.clone(),
-        environment: args.env.clone(),
-        preview: false,
-        state: DeploymentState::Good,
-        state_word: String::new(),
-        current: true,
-        rollback: false,
-        rolled_back_from: None,
-        commit: Commit {
-            sha: Some("0123456".to_owned()),
-            ..Commit::default()
-        },
-        url: None,
-        created_at: None,
-    }
 }
 
 fn json(args: &SimulateArgs, studies: &[Study]) -> serde_json::Value {

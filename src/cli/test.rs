@@ -9,7 +9,7 @@ use super::Exit;
 use super::args::{Format, TestArgs};
 use super::table::table;
 use crate::clock::{Clock, Ids};
-use crate::domain::{AppKey, Class, Commit, Deployment, DeploymentState, Observation, RunId, Severity};
+use crate::domain::{Class, Observation, RunId, Severity};
 use crate::http::{Client, Network};
 use crate::machine::Place;
 use crate::runtime::{Prober, RunPlan, Target};
@@ -32,7 +32,7 @@ pub(super) async fn run(args: &TestArgs) -> anyhow::Result<Exit> {
     let Ok(config) = super::lint::read(&args.config) else {
         return Ok(Exit::Config);
     };
-    let deployment = deployment(args);
+    let deployment = super::deployment::named(&args.app, &args.env, args.commit.clone(), Some(args.url.to_string()));
     let client = Client::new(Network {
         allow: config.network_allow.clone(),
     })?;
@@ -88,31 +88,6 @@ async fn look_at(prober: &Prober, plan: &RunPlan, target: &Target, index: usize)
     }
     tokio::time::sleep(SECOND_LOOK).await;
     (index, prober.probe(plan, place, target, None).await)
-}
-
-fn deployment(args: &TestArgs) -> Deployment {
-    Deployment {
-        key: AppKey {
-            platform: "none".into(),
-            project: args.app.as_str().into(),
-            environment: args.env.as_str().into(),
-        },
-        id: "none".into(),
-        app: args.app.clone(),
-        environment: args.env.clone(),
-        preview: false,
-        state: DeploymentState::Good,
-        state_word: String::new(),
-        current: true,
-        rollback: false,
-        rolled_back_from: None,
-        commit: Commit {
-            sha: args.commit.clone(),
-            ..Commit::default()
-        },
-        url: Some(args.url.to_string()),
-        created_at: None,
-    }
 }
 
 fn word(row: &Row) -> &'static str {

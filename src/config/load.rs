@@ -7,9 +7,9 @@ use sha2::{Digest, Sha256};
 use super::platforms::PlatformFiles;
 use super::read::Reader;
 use super::secrets::Secrets;
-use super::when::Glob;
 use super::{Config, Env};
 use crate::document::{Document, Level, Node, Problem, Problems, Source};
+use crate::domain::Glob;
 
 /// At most this many files are included.
 pub const INCLUDED_FILES_MAX: usize = 500;

@@ -47,7 +47,7 @@ use scope::Origin;
 pub use scope::{Scope, ScopedCheck};
 pub use server::Server;
 pub use settings::{Limit, Policy, Retry, Rollback, Settings, WarmUp};
-pub use when::{Glob, Names, When};
+pub use when::{Names, When};
 
 /// Everything that is configured, valid as a whole.
 #[derive(Debug)]

@@ -7,9 +7,9 @@ use secrecy::{ExposeSecret, SecretString};
 use super::Control;
 use super::read::Reader;
 use super::settings::request_target;
-use super::when::{Glob, read_globs};
+use super::when::read_globs;
 use crate::document::{Node, Table, closest};
-use crate::domain::{EndpointName, OutcomeEvent};
+use crate::domain::{EndpointName, Glob, OutcomeEvent};
 use crate::outcome::{Address, Endpoint, Format, When};
 use crate::step::read_step;
 

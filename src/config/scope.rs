@@ -6,10 +6,10 @@ use std::sync::Arc;
 use url::Url;
 
 use super::read::Reader;
-use super::when::{Glob, When, read_when};
+use super::when::{When, read_when};
 use crate::check::Check;
 use crate::document::{Node, Problems, Table, Value};
-use crate::domain::{CheckName, Deployment};
+use crate::domain::{CheckName, Deployment, Glob};
 
 /// One file of checks.
 #[derive(Clone, Debug)]

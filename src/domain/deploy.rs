@@ -57,6 +57,19 @@ pub enum HeardEvent {
 }
 
 impl HeardEvent {
+    /// The word that people know it by, whatever the platform calls it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "deploy.started",
+            Self::Built => "build.completed",
+            Self::Ready => "health_check.passed",
+            Self::Live => "deploy.live",
+            Self::Failed => "deploy.failed",
+            Self::Cancelled => "deploy.cancelled",
+            Self::RolledBack => "deploy.rolled_back",
+        }
+    }
+
     /// Whether it may begin a run, or concern one under way; the others are only kept.
     pub const fn concerns_runs(self) -> bool {
         match self {

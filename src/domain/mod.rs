@@ -4,6 +4,7 @@
 //! derive `serde` only because a run's state is stored as what it is.
 
 mod deploy;
+mod glob;
 mod id;
 mod observation;
 mod outcome;
@@ -11,6 +12,7 @@ mod time;
 mod verdict;
 
 pub use deploy::{AppKey, CallAnswer, Commit, Deployment, DeploymentState, Heard, HeardEvent, Standing};
+pub use glob::Glob;
 pub use id::{
     CheckName, DeliveryId, DeploymentId, EndpointName, EnvironmentId, MessageId, PlatformName, ProjectId, RunId,
 };

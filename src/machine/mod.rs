@@ -30,5 +30,5 @@ pub use event::{
 };
 pub use judge::{Conclusion, Judge};
 pub use plan::{CheckPlan, Limits, Plan};
-pub use state::{DISMISSED, LookFor, Phase, RunState, STATE_VERSION};
+pub use state::{DISMISSED, LookFor, Phase, RunState};
 pub use track::Track;

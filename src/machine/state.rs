@@ -6,9 +6,6 @@ use super::event::Place;
 use super::judge::Judge;
 use crate::domain::{Deployment, DeploymentId, Heard, Mode, PlatformName, RollbackReport, RunId, Timestamp, Verdict};
 
-/// The version of the stored form; a store keeps it beside the state.
-pub const STATE_VERSION: u32 = 1;
-
 /// The action of a run that had nothing to judge.
 pub const DISMISSED: &str = "dismissed";
 
@@ -210,12 +207,6 @@ impl RunState {
             wake_at: None,
             ended_at: None,
         }
-    }
-
-    /// Whether the run ended because there was nothing to judge: what was heard did not hold. A later delivery of the
-    /// same deployment may still begin a run.
-    pub fn is_dismissed(&self) -> bool {
-        self.action.as_deref() == Some(DISMISSED)
     }
 
     /// Whether a person may end the run now: not while a call to the platform may have an effect.

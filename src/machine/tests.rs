@@ -600,7 +600,7 @@ fn a_secret_opens_only_its_app() {
     world.state.opened_app = Some("other".to_owned());
     world.run();
     assert!(world.told().is_empty() && world.calls.is_empty());
-    assert!(world.state.is_dismissed() && world.last_reason().contains("does not open"));
+    assert!(world.state.action.as_deref() == Some(DISMISSED) && world.last_reason().contains("does not open"));
 }
 
 #[test]

@@ -5,8 +5,7 @@ use std::fmt;
 use secrecy::SecretString;
 use url::Url;
 
-use super::glob;
-use crate::domain::{EndpointName, Outcome};
+use crate::domain::{EndpointName, Glob, Outcome};
 
 /// How an endpoint reads its messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,9 +61,14 @@ pub struct When {
 
 /// Whether `endpoint` is to be told `outcome`.
 pub fn wants(endpoint: &Endpoint, outcome: &Outcome) -> bool {
-    glob::any_matches(&endpoint.events, outcome.event.as_str())
-        && glob::any_matches(&endpoint.when.app, &outcome.app)
-        && glob::any_matches(&endpoint.when.env, &outcome.environment)
+    any_matches(&endpoint.events, outcome.event.as_str())
+        && any_matches(&endpoint.when.app, &outcome.app)
+        && any_matches(&endpoint.when.env, &outcome.environment)
+}
+
+/// Whether one of `patterns` matches `text`; no patterns at all match everything.
+fn any_matches(patterns: &[String], text: &str) -> bool {
+    patterns.is_empty() || patterns.iter().any(|pattern| Glob::new(pattern.as_str()).matches(text))
 }
 
 /// An endpoint's address. It is a secret: whoever has the address of a chat's webhook can post there, so only its

@@ -8,7 +8,6 @@ mod attempt;
 mod chat;
 mod discord;
 mod endpoint;
-mod glob;
 mod plain;
 mod redact;
 mod schedule;

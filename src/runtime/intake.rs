@@ -74,7 +74,7 @@ impl Dispatcher {
             (HeardEvent::Live, None) => self.begin_unless_judged(delivery).await,
             (HeardEvent::Failed | HeardEvent::Cancelled | HeardEvent::RolledBack, Some(run)) => {
                 let note = format!("told {run}");
-                let why = format!("heard `{:?}`", heard.event);
+                let why = format!("heard `{}`", heard.event.as_str());
                 self.turn(&run, Event::Nudged { why });
                 Some(note)
             }

@@ -231,17 +231,6 @@ impl Rule {
     pub(super) fn proves_identity(&self) -> bool {
         self.0.iter().any(Matcher::proves_identity)
     }
-
-    /// Whether it needs a path that finds at most one node.
-    pub fn needs_one_value(&self) -> bool {
-        let plural = |m: &Matcher| {
-            matches!(
-                m,
-                Matcher::Exists(_) | Matcher::Count(_) | Matcher::Any(_) | Matcher::All(_) | Matcher::None(_)
-            )
-        };
-        !self.0.iter().all(plural)
-    }
 }
 
 impl Matcher {

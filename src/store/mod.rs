@@ -242,16 +242,6 @@ impl Store {
             .await
     }
 
-    /// Switches an endpoint on again; whether it was off.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub async fn endpoint_on(&self, endpoint: EndpointName) -> Result<bool, Error> {
-        self.inner
-            .write(move |tx| sqlite::outbox::endpoint_on(tx, &endpoint))
-            .await
-    }
-
     /// Queues a message again, with the same id and bytes; whether there is such a message.
     ///
     /// # Errors

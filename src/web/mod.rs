@@ -74,12 +74,6 @@ impl App {
             readiness: health::Readiness::default(),
         }
     }
-
-    /// The same app with other limits.
-    #[must_use]
-    pub fn with_limits(self, limits: Limits) -> Self {
-        Self { limits, ..self }
-    }
 }
 
 /// Serves `app` until `stop`, then lets the answers under way end. With an `admin` listener, the dashboard, the API and

@@ -12,7 +12,7 @@ use http::Method;
 use serde_json::json;
 use tokio::sync::Mutex;
 
-use crate::stage::{Agent, SECRET, SOON, Setup, Stage, try_send};
+use crate::stage::{SECRET, SOON, Setup, Stage, try_send};
 
 /// Crashes in one test.
 const CRASHES: usize = 6;
@@ -117,17 +117,8 @@ async fn what_was_acknowledged_is_there_once_and_every_run_ends() {
                 .deploy_silently(Release::new(&format!("ccccccc{crash}"), behaviour));
             load.live.lock().await.push(id);
         }
-        let Stage {
-            temps,
-            receiver,
-            agent,
-            folder,
-            ..
-        } = stage;
-        agent.kill_9();
-        let agent = Agent::start(&folder);
-        *load.url.lock().await = format!("{}/webhooks/temps", agent.url);
-        stage = Stage::resumed(temps, receiver, agent, folder);
+        stage = stage.restarted(|agent, _| agent.kill_9());
+        *load.url.lock().await = format!("{}/webhooks/temps", stage.agent.url);
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
     load.stop.store(true, Ordering::Relaxed);
@@ -188,16 +179,7 @@ async fn a_crash_while_judging_resumes_and_rolls_back_once() {
     let good = stage.known_good("aaaaaaa1").await;
     let bad = stage.temps.deploy(Release::new("bbbbbbb2", Behaviour::Errors)).await;
     stage.must_hear("smoke_test.started", &bad).await;
-    let Stage {
-        temps,
-        receiver,
-        agent,
-        folder,
-        ..
-    } = stage;
-    agent.kill_9();
-    let agent = Agent::start(&folder);
-    let stage = Stage::resumed(temps, receiver, agent, folder);
+    let stage = stage.restarted(|agent, _| agent.kill_9());
     stage.must_hear("rollback.succeeded", &bad).await;
     assert_eq!(stage.targets(), [good]);
     let told: BTreeSet<String> = stage
@@ -224,21 +206,14 @@ async fn a_stop_waits_for_the_call_in_flight_and_the_rest_is_done_after_a_restar
     let bad = stage.temps.deploy(Release::new("bbbbbbb2", Behaviour::Errors)).await;
     stage.must_hear("rollback.started", &bad).await;
     assert!(stage.targets().is_empty(), "the call is in flight");
-    let Stage {
-        temps,
-        receiver,
-        agent,
-        folder,
-        ..
-    } = stage;
-    assert!(agent.stop().success());
-    assert_eq!(
-        temps.rollback_calls().len(),
-        1,
-        "it was answered before the agent ended"
-    );
-    let agent = Agent::start(&folder);
-    let stage = Stage::resumed(temps, receiver, agent, folder);
+    let stage = stage.restarted(|agent, temps| {
+        assert!(agent.stop().success());
+        assert_eq!(
+            temps.rollback_calls().len(),
+            1,
+            "it was answered before the agent ended"
+        );
+    });
     stage.must_hear("rollback.succeeded", &bad).await;
     assert_eq!(stage.targets(), [good]);
 }

@@ -157,7 +157,7 @@ impl Stage {
     }
 
     /// The same stage with another agent on the same store.
-    pub fn resumed(temps: Temps, receiver: Receiver, agent: Agent, folder: TempDir) -> Self {
+    fn resumed(temps: Temps, receiver: Receiver, agent: Agent, folder: TempDir) -> Self {
         let stage = Self {
             temps,
             receiver,
@@ -167,6 +167,20 @@ impl Stage {
         };
         stage.connect();
         stage
+    }
+
+    /// The same stage after its agent ended by `end` and was started again.
+    pub fn restarted(self, end: impl FnOnce(Agent, &Temps)) -> Self {
+        let Self {
+            temps,
+            receiver,
+            agent,
+            folder,
+            ..
+        } = self;
+        end(agent, &temps);
+        let agent = Agent::start(&folder);
+        Self::resumed(temps, receiver, agent, folder)
     }
 
     /// Has the platform deliver to the agent that runs now.

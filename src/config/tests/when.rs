@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use crate::config::Glob;
+use crate::domain::Glob;
 
 #[test]
 fn only_the_star_is_special() {
