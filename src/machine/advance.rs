@@ -134,7 +134,8 @@ impl<'a> Turn<'a> {
             Phase::Judging => self.proceed_judging(),
             Phase::Verifying => self.proceed_verifying(),
             Phase::Calling => self.proceed_calling(),
-            Phase::Guarding | Phase::Settling | Phase::Done => {}
+            Phase::Guarding => self.gather_failing(),
+            Phase::Settling | Phase::Done => {}
         }
         if let Some(look) = self.state.look.clone()
             && look.seq.is_none()

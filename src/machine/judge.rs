@@ -282,10 +282,11 @@ impl Judge {
         let mut failing = Vec::new();
         let mut unable = Vec::new();
         for (index, track) in self.critical(plan) {
-            let never_passed = track.first_pass_at.is_none();
-            if track.is_spent() || (never_passed && track.is_proven_wrong(now)) {
+            // What follows from time alone waits for the answer that is out: it may be of this very moment.
+            let out_of_time = track.first_pass_at.is_none() && track.in_flight.is_none();
+            if track.is_spent() || (out_of_time && track.is_proven_wrong(now)) {
                 failing.push(index);
-            } else if never_passed && late && self.needs_passed(plan, index) {
+            } else if out_of_time && late && self.needs_passed(plan, index) {
                 let told_nothing = track.probes == 0 || track.unknown > track.probes || track.old_version_last;
                 if told_nothing {
                     unable.push(index)
@@ -301,7 +302,7 @@ impl Judge {
                 failing: failing.into_iter().map(Place::Check).collect(),
             });
         }
-        let index = *unable.first()?;
+        let index = *unable.first().filter(|_| !self.is_in_doubt(plan))?;
         let said = self.checks[index]
             .last_failure
             .as_ref()
@@ -311,6 +312,12 @@ impl Judge {
             plan.checks[index].name
         );
         Some(Conclusion::Inconclusive { reason })
+    }
+
+    /// Whether an answer is out that may yet make the deployment unhealthy. No single one can where the budget is full.
+    fn is_in_doubt(&self, plan: &Plan) -> bool {
+        let open = |track: &Track| track.first_pass_at.is_none() || track.budget < track.budget_max;
+        self.any_critical(plan, |track| track.in_flight.is_some() && open(track))
     }
 
     fn why_bad(&self, plan: &Plan, index: usize, now: Timestamp) -> String {

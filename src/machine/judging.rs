@@ -125,6 +125,18 @@ impl Turn<'_> {
         self.ask(LookFor::Guard);
     }
 
+    /// Takes in what else has failed by now. Observations of one moment come in any order, and what follows from them
+    /// must not depend on it.
+    pub(super) fn gather_failing(&mut self) {
+        let Some(judge) = &self.state.judge else { return };
+        if let Some(Conclusion::Unhealthy { reason, failing }) = judge.conclusion(self.plan, self.now)
+            && self.state.failing.iter().all(|place| failing.contains(place))
+        {
+            self.state.failing = failing;
+            self.state.reason = Some(reason);
+        }
+    }
+
     pub(super) fn conclude_inconclusive(&mut self, reason: String) {
         self.state.verdict = Some(Verdict::Inconclusive);
         self.note(EntryKind::Verdict, format!("inconclusive: {reason}"));
@@ -158,9 +170,13 @@ impl Turn<'_> {
     }
 
     pub(super) fn watched(&mut self) {
-        let Some(deployment) = self.state.deployment.clone() else {
+        let (Some(judge), Some(deployment)) = (&self.state.judge, self.state.deployment.clone()) else {
             return;
         };
+        // A check may have begun to fail since the platform was asked.
+        if judge.conclusion(self.plan, self.now) != Some(Conclusion::Watched) {
+            return;
+        }
         let record = Record::KnownGood {
             key: deployment.key,
             deployment: deployment.id.clone(),
