@@ -875,7 +875,7 @@ proptest! {
                     let seen = match place {
                         Place::Gate if opens => seen(Class::Pass),
                         _ if ours => seen(Class::Unknown),
-                        _ => old.clone(),
+                        Place::Gate | Place::Check(_) => old.clone(),
                     };
                     Event::Probed { seq, place, seen: Box::new(seen) }
                 }
