@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
@@ -47,6 +48,9 @@ pub(super) enum Command {
     /// Show what the configured policy does over a corpus of deployments: false rollbacks, misses, time to decide.
     #[command(after_help = "Example: backstop simulate --config checks.toml --deployments 30000 --peers")]
     Simulate(SimulateArgs),
+    /// Judge the recorded probes of past runs again by a config, and say what would have changed.
+    #[command(after_help = "Example: backstop backtest --config checks.toml --app shop")]
+    Backtest(BacktestArgs),
     /// Ask a running agent whether it is ready; what a container's health check calls.
     #[command(after_help = "Example: backstop health")]
     Health(AgentArgs),
@@ -177,6 +181,24 @@ pub(super) enum SimulateFormat {
     Json,
     /// A plot: false rollbacks against time to decide.
     Svg,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BacktestArgs {
+    /// The config to judge by.
+    #[arg(long, env = "BACKSTOP_CONFIG", default_value = "checks.toml", value_name = "FILE")]
+    pub(super) config: PathBuf,
+    /// Only runs of this app.
+    #[arg(long)]
+    pub(super) app: Option<String>,
+    /// The newest so many runs that ended with a verdict.
+    #[arg(long, default_value = "50", value_parser = clap::value_parser!(u16).range(1..=1000).map(usize::from))]
+    pub(super) runs: usize,
+    /// List also the runs that would be judged the same.
+    #[arg(long)]
+    pub(super) all: bool,
+    #[command(flatten)]
+    pub(super) agent: AgentArgs,
 }
 
 #[derive(Debug, Args)]

@@ -84,24 +84,33 @@ fn print_run(run: &Value) {
     println!("{}\n", field("reason"));
 }
 
-/// The story, page by page; `first` is its first page.
-async fn print_story(remote: &Remote, id: &str, first: Option<&Value>) -> anyhow::Result<()> {
-    let mut page = first.cloned().unwrap_or_default();
-    let mut rows: Vec<Vec<String>> = Vec::new();
+/// The story's entries; `first` is its first page, if that was read already.
+pub(super) async fn story(remote: &Remote, id: &str, first: Option<&Value>) -> anyhow::Result<Vec<Value>> {
+    let after = async |after: &str| {
+        remote
+            .get(&format!("/api/v1/runs/{id}/journal?after={after}&limit=200"))
+            .await
+    };
+    let mut page = match first {
+        Some(first) => first.clone(),
+        None => after("0").await?,
+    };
+    let mut found = Vec::new();
     loop {
-        let entries = page
-            .get("items")
-            .and_then(Value::as_array)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        rows.extend(entries.iter().map(|entry| cells(entry, &["at", "kind", "text"])));
-        let Some(after) = page.get("next").and_then(Value::as_str).map(str::to_owned) else {
-            break;
-        };
-        page = remote
-            .get(&format!("/api/v1/runs/{}/journal?after={after}&limit=200", segment(id)))
-            .await?;
+        found.extend(page.get("items").and_then(Value::as_array).cloned().unwrap_or_default());
+        match page.get("next").and_then(Value::as_str) {
+            Some(next) => page = after(next).await?,
+            None => return Ok(found),
+        }
     }
+}
+
+async fn print_story(remote: &Remote, id: &str, first: Option<&Value>) -> anyhow::Result<()> {
+    let entries = story(remote, &segment(id), first).await?;
+    let rows: Vec<Vec<String>> = entries
+        .iter()
+        .map(|entry| cells(entry, &["at", "kind", "text"]))
+        .collect();
     println!("{}", table(&["AT", "KIND", "WHAT"], &rows));
     Ok(())
 }
@@ -212,7 +221,7 @@ fn cells(item: &Value, names: &[&str]) -> Vec<String> {
 }
 
 /// One path segment of an id that a person typed.
-fn segment(id: &str) -> String {
+pub(super) fn segment(id: &str) -> String {
     let mut url = url::Url::parse("http://agent/").unwrap_or_else(|_| unreachable!("a constant URL parses"));
     if let Ok(mut path) = url.path_segments_mut() {
         path.push(id);

@@ -8,6 +8,7 @@
 mod agent;
 mod args;
 mod ask;
+mod backtest;
 pub mod demo;
 mod deployment;
 mod lint;
@@ -82,6 +83,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
             Command::Demo(args) => demo::run(&args).await,
             Command::Test(args) => test::run(&args).await,
             Command::Send(args) => send::run(&args).await,
+            Command::Backtest(args) => backtest::run(&args).await,
             Command::Health(args) => ask::health(&args).await,
             Command::Runs(args) => ask::runs(&args).await,
             Command::Deliveries(args) => ask::deliveries(&args).await,

@@ -7,7 +7,7 @@ use crate::domain::{
     AppKey, CallAnswer, Commit, Deployment, DeploymentId, DeploymentState, Heard, HeardEvent, Standing, Timestamp,
     Verdict,
 };
-use crate::machine::{Controls, Effect, Event, Facts, Known, Phase, Place, Plan, RunState, Subject, advance};
+use crate::machine::{Controls, Effect, Event, Facts, Known, Phase, Place, Plan, RunState, Subject, WARM_UP, advance};
 
 /// When the deployment goes live; any moment will do.
 const LIVE: Timestamp = Timestamp::from_millis(1_773_325_867_000);
@@ -63,20 +63,10 @@ struct Play<'p, 's> {
 
 impl<'p, 's> Play<'p, 's> {
     fn new(plan: &'p Plan, world: &'p mut World<'s>, seed: u64) -> Self {
-        let heard = Heard {
-            event: HeardEvent::Live,
-            deployment: OWN.into(),
-            project: None,
-            app: None,
-            environment: None,
-            commit: Commit::default(),
-            url: None,
-            triggered_by: None,
-        };
         Self {
             plan,
             world,
-            state: RunState::new("run".into(), "lab".into(), heard, seed, LIVE),
+            state: RunState::new("run".into(), "lab".into(), heard(), seed, LIVE),
             now: LIVE,
             coming: BTreeMap::new(),
             asked: 0,
@@ -146,7 +136,12 @@ impl<'p, 's> Play<'p, 's> {
                 self.send(at, Event::Identified { seq, answer });
             }
             Effect::Look { seq, controls } => {
-                let answer = Ok(Box::new(self.facts(controls)));
+                let controls = match (controls, self.world.controls_down()) {
+                    (false, _) => Controls::Unasked,
+                    (true, true) => Controls::Down,
+                    (true, false) => Controls::Up,
+                };
+                let answer = Ok(Box::new(facts(self.plan, controls)));
                 self.send(at, Event::Looked { seq, answer });
             }
             Effect::Probe { seq, place, subject } => self.probe(seq, place, subject),
@@ -174,62 +169,52 @@ impl<'p, 's> Play<'p, 's> {
         self.asked += 1;
         self.coming.insert((at, self.asked), event);
     }
+}
 
-    /// Nothing stands against a rollback but what the world does.
-    fn facts(&self, controls: bool) -> Facts {
-        let passed = self
-            .plan
-            .checks
-            .iter()
-            .map(|check| (check.name.clone(), check.form.clone()));
-        let gate = ("warm-up".into(), self.plan.gate_form.clone());
-        Facts {
-            standing: Standing {
-                current: Some(OWN.into()),
-                deployments: vec![deployment(OWN, true), deployment(BEFORE, false)],
-            },
-            known: Known {
-                good: vec![(DeploymentId::new(BEFORE), LIVE)],
-                bad: BTreeSet::new(),
-                rollbacks_at: Vec::new(),
-                passed: passed.chain([gate]).collect(),
-                made: BTreeSet::new(),
-            },
-            controls: match (controls, self.world.controls_down()) {
-                (false, _) => Controls::Unasked,
-                (true, true) => Controls::Down,
-                (true, false) => Controls::Up,
-            },
-            mode: self.plan.mode,
-            limits: self.plan.limits.clone(),
-            paused_until: None,
-            frozen: None,
-        }
+/// Nothing stands against a rollback.
+pub(super) fn facts(plan: &Plan, controls: Controls) -> Facts {
+    let passed = plan.checks.iter().map(|check| (check.name.clone(), check.form.clone()));
+    let gate = (WARM_UP.into(), plan.gate_form.clone());
+    Facts {
+        standing: Standing {
+            current: Some(OWN.into()),
+            deployments: vec![deployment(OWN, true), deployment(BEFORE, false)],
+        },
+        known: Known {
+            good: vec![(DeploymentId::new(BEFORE), LIVE)],
+            bad: BTreeSet::new(),
+            rollbacks_at: Vec::new(),
+            passed: passed.chain([gate]).collect(),
+            made: BTreeSet::new(),
+        },
+        controls,
+        mode: plan.mode,
+        limits: plan.limits.clone(),
+        paused_until: None,
+        frozen: None,
     }
 }
 
-/// What stands in a state's place while the machine holds it.
-fn empty() -> RunState {
-    let heard = Heard {
+/// That the deployment is live.
+pub(super) fn heard() -> Heard {
+    Heard {
         event: HeardEvent::Live,
-        deployment: DeploymentId::new(String::new()),
+        deployment: OWN.into(),
         project: None,
         app: None,
         environment: None,
         commit: Commit::default(),
         url: None,
         triggered_by: None,
-    };
-    RunState::new(
-        String::new().as_str().into(),
-        String::new().as_str().into(),
-        heard,
-        0,
-        LIVE,
-    )
+    }
 }
 
-fn deployment(id: &str, current: bool) -> Deployment {
+/// What stands in a state's place while the machine holds it.
+pub(super) fn empty() -> RunState {
+    RunState::new("".into(), "".into(), heard(), 0, LIVE)
+}
+
+pub(super) fn deployment(id: &str, current: bool) -> Deployment {
     Deployment {
         key: AppKey {
             platform: "lab".into(),

@@ -12,7 +12,10 @@ const TARGET_AGE_MS_MAX: u64 = 30 * 24 * 3_600_000;
 /// Targets tried for one deployment.
 const TARGETS_MAX: usize = 3;
 /// The gate's name in the ledger of passed checks.
-pub(super) const GATE: &str = "warm-up";
+pub const WARM_UP: &str = "warm-up";
+
+/// What is said where the controls do not answer.
+pub const OFFLINE: &str = "most controls do not answer: this agent may be offline";
 
 /// What the guards say.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,7 +39,7 @@ pub(super) fn rule(plan: &Plan, state: &RunState, facts: &Facts, now: Timestamp)
         return Ruling::Superseded(superseded_by(facts.standing.current.as_ref()));
     }
     if facts.controls == Controls::Down {
-        return Ruling::CannotTell("most controls do not answer: this agent may be offline".to_owned());
+        return Ruling::CannotTell(OFFLINE.to_owned());
     }
     let limits = plan.limits.stricter(&facts.limits);
     let targets = targets(own, facts, now);
@@ -93,7 +96,7 @@ fn never_passed(plan: &Plan, state: &RunState, facts: &Facts) -> Option<String> 
         Place::Gate => facts
             .known
             .passed
-            .contains(&(CheckName::new(GATE), plan.gate_form.clone())),
+            .contains(&(CheckName::new(WARM_UP), plan.gate_form.clone())),
         Place::Check(index) => plan
             .checks
             .get(*index)

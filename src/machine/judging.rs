@@ -2,7 +2,7 @@
 
 use super::advance::Turn;
 use super::event::{Entry, EntryKind, Place, ProbeEntry, Record, Subject};
-use super::guard::GATE;
+use super::guard::WARM_UP;
 use super::judge::{Conclusion, Judge};
 use super::state::{LookFor, Phase};
 use crate::domain::{CheckName, Observation, OutcomeEvent, Verdict};
@@ -80,7 +80,7 @@ impl Turn<'_> {
             return;
         };
         let (check, form) = match place {
-            Place::Gate => (CheckName::new(GATE), self.plan.gate_form.clone()),
+            Place::Gate => (CheckName::new(WARM_UP), self.plan.gate_form.clone()),
             Place::Check(index) => match self.plan.checks.get(index) {
                 Some(check) => (check.name.clone(), check.form.clone()),
                 None => return,

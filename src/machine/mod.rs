@@ -28,6 +28,7 @@ pub use advance::advance;
 pub use event::{
     Advance, Controls, Effect, Entry, EntryKind, Event, Facts, Known, Place, ProbeEntry, Record, Subject, WakeReason,
 };
+pub use guard::{OFFLINE, WARM_UP};
 pub use judge::{Conclusion, Judge};
 pub use plan::{CheckPlan, Limits, Plan};
 pub use state::{DISMISSED, LookFor, Phase, RunState};

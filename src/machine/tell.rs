@@ -2,7 +2,7 @@
 
 use super::advance::Turn;
 use super::event::{Entry, EntryKind, Place, Record};
-use super::guard::GATE;
+use super::guard::WARM_UP;
 use super::state::Phase;
 use crate::domain::{Outcome, OutcomeEvent};
 
@@ -77,7 +77,7 @@ impl Turn<'_> {
 
     pub(super) fn name_of(&self, place: Place) -> String {
         match place {
-            Place::Gate => GATE.to_owned(),
+            Place::Gate => WARM_UP.to_owned(),
             Place::Check(index) => self
                 .plan
                 .checks

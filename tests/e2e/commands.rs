@@ -22,13 +22,16 @@ async fn run(stage: &Stage, args: &[&str]) -> Output {
         .env("BACKSTOP_URL", &stage.agent.url)
         .env("BACKSTOP_ADMIN_TOKEN", ADMIN_TOKEN);
     command.env("BACKSTOP_SECRET", SECRET);
+    for name in ["TEMPS_API_TOKEN", "TEMPS_WEBHOOK_SECRET", "OUTCOME_SECRET"] {
+        command.env(name, "a-long-enough-secret");
+    }
     tokio::task::spawn_blocking(move || command.output())
         .await
         .expect("joined")
         .expect("it runs")
 }
 
-async fn must(stage: &Stage, args: &[&str], expected: &str) -> String {
+pub async fn must(stage: &Stage, args: &[&str], expected: &str) -> String {
     let output = run(stage, args).await;
     let said = out(&output);
     assert!(output.status.success(), "{args:?}: {said}");
@@ -273,6 +276,8 @@ fn every_command_explains_itself_with_an_example() {
         "test",
         "send",
         "verify",
+        "simulate",
+        "backtest",
         "health",
         "runs",
         "deliveries",

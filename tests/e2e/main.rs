@@ -8,6 +8,7 @@
 )]
 
 mod attacks;
+mod backtest;
 mod commands;
 mod crash;
 mod scenarios;

@@ -1,0 +1,139 @@
+//! The serving machine and the one that judges recorded runs again are the same: one trace drives both.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use backstop::config::{FixedEnv, load};
+use backstop::domain::{AppKey, Commit, Deployment, DeploymentState, Timestamp};
+use backstop::lab::{Moment, Recording, Replayed, replay};
+use backstop::machine::ProbeEntry;
+use backstop::pretend::{Behaviour, Cold, Generation, Release};
+use backstop::runtime::RunPlan;
+use serde_json::Value as Json;
+
+use crate::commands::must;
+use crate::stage::{Setup, Stage};
+
+/// The plan that the agent judges the pretend app by.
+fn plan(stage: &Stage) -> backstop::machine::Plan {
+    let text = std::fs::read_to_string(stage.folder.path().join("checks.toml")).expect("the config");
+    let mut env = FixedEnv::default().file("checks.toml", text);
+    for name in [
+        "TEMPS_API_TOKEN",
+        "TEMPS_WEBHOOK_SECRET",
+        "OUTCOME_SECRET",
+        "BACKSTOP_ADMIN_TOKEN",
+    ] {
+        env = env.var(name, "a-long-enough-secret");
+    }
+    let config = load(Path::new("checks.toml"), &env).expect("a config");
+    let deployment = Deployment {
+        key: AppKey {
+            platform: "temps".into(),
+            project: "1".into(),
+            environment: "1".into(),
+        },
+        id: "1".into(),
+        app: "shop".to_owned(),
+        environment: "production".to_owned(),
+        preview: false,
+        state: DeploymentState::Good,
+        state_word: String::new(),
+        current: true,
+        rollback: false,
+        rolled_back_from: None,
+        commit: Commit::default(),
+        url: None,
+        created_at: None,
+    };
+    RunPlan::of(Arc::new(config), &deployment, &[]).plan
+}
+
+fn moment(json: &Json) -> Timestamp {
+    Timestamp::parse_rfc3339(json.as_str().expect("text")).expect("a moment")
+}
+
+/// What the agent recorded, and each probe of the deployment with the budget it left.
+async fn recorded(stage: &Stage, run: &Json) -> (Recording, Vec<(String, u32)>) {
+    let (mut moments, mut budgets, mut after) = (Vec::new(), Vec::new(), "0".to_owned());
+    loop {
+        let id = run["id"].as_str().expect("id");
+        let page = stage
+            .api(&format!("/api/v1/runs/{id}/journal?limit=200&after={after}"))
+            .await;
+        for entry in page["items"].as_array().expect("items") {
+            if entry["kind"] == "probe" {
+                let probe: ProbeEntry = serde_json::from_value(entry["data"].clone()).expect("a probe");
+                if entry["data"]["subject"] == "deployment" {
+                    budgets.push((probe.check.clone(), probe.budget_to));
+                }
+                moments.push(Moment {
+                    at: moment(&entry["at"]),
+                    probe: Some(probe),
+                });
+            }
+        }
+        match page["next"].as_str() {
+            Some(next) => after = next.to_owned(),
+            None => break,
+        }
+    }
+    let recording = Recording {
+        started_at: moment(&run["started_at"]),
+        ended_at: moment(&run["ended_at"]),
+        offline: false,
+        moments,
+    };
+    (recording, budgets)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_trace_drives_the_serving_machine_and_the_simulated_one_alike() {
+    let stage = Stage::new(Generation::G3, Setup::default()).await;
+    let good = stage.known_good("aaaaaaa1").await;
+    let cold = Behaviour::ColdFor(std::time::Duration::from_secs(5), Cold::AllInTurn);
+    let slow = stage.temps.deploy(Release::new("bbbbbbb2", cold)).await;
+    stage.ended_run(&slow).await;
+    let flaky = stage
+        .temps
+        .deploy(Release::new("ccccccc3", Behaviour::FailsOneIn(9)))
+        .await;
+    stage.ended_run(&flaky).await;
+    let bad = stage.temps.deploy(Release::new("ddddddd4", Behaviour::Errors)).await;
+    stage.ended_run(&bad).await;
+
+    let plan = plan(&stage);
+    for deployment in [&good, &slow, &flaky, &bad] {
+        let run = stage.ended_run(deployment).await;
+        let (recording, budgets) = recorded(&stage, &run).await;
+        let again: Replayed = replay(&plan, &recording);
+        // What is still probed while the guards are asked does not decide any more.
+        let decided = again.budgets.len();
+        assert!(decided > 5 && budgets.len() <= decided + 5, "{run:#}");
+        assert_eq!(again.budgets, budgets[..decided], "{run:#}");
+        let verdict = again.verdict.map(|verdict| verdict.as_str());
+        assert_eq!(verdict, run["verdict"].as_str(), "{}", again.reason);
+    }
+
+    let config = stage.folder.path().join("checks.toml");
+    let same = config.to_str().expect("text");
+    must(
+        &stage,
+        &["backtest", "--config", same],
+        "0 of 4 runs would be judged otherwise",
+    )
+    .await;
+    let milder = std::fs::read_to_string(&config)
+        .expect("the config")
+        .replace("\nget = \"/", "\nseverity = \"degraded\"\nget = \"/");
+    let milder = milder.replacen("severity = \"degraded\"\nget = \"/version\"", "get = \"/version\"", 1);
+    let file = stage.folder.path().join("milder.toml");
+    std::fs::write(&file, milder).expect("written");
+    let said = must(
+        &stage,
+        &["backtest", "--config", file.to_str().expect("text")],
+        "would be judged otherwise",
+    )
+    .await;
+    assert!(said.contains(&bad) && !said.contains(&good), "{said}");
+}
