@@ -24,6 +24,7 @@ pub(super) fn named(app: &str, env: &str, commit_sha: Option<String>, url: Optio
             ..Commit::default()
         },
         url,
+        own_url: None,
         created_at: None,
     }
 }

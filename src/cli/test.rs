@@ -42,6 +42,7 @@ pub(super) async fn run(args: &TestArgs) -> anyhow::Result<Exit> {
         deployment,
         run,
         captures: Default::default(),
+        at_own_address: false,
     };
     let rows = look(&Prober::new(client), &plan, &target).await;
     match args.format {

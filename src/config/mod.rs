@@ -9,6 +9,7 @@ mod checks;
 mod doubts;
 mod env;
 mod explain;
+mod fleet;
 mod freeze;
 mod graph;
 mod load;

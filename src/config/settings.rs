@@ -8,7 +8,7 @@ use super::freeze::{Freeze, FreezeError};
 use super::read::Reader;
 use super::when::{When, read_when};
 use crate::document::{Node, Table};
-use crate::domain::{Mode, Timestamp};
+use crate::domain::{FleetBrake, Mode, Timestamp};
 use crate::step::{Step, read_step};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -91,6 +91,8 @@ pub struct Rollback {
     pub irreversible: Vec<String>,
     /// Times of the week in which nothing is rolled back.
     pub freeze: Vec<Freeze>,
+    /// When so many apps fail together that nothing is rolled back; none where that is switched off.
+    pub fleet_brake: Option<FleetBrake>,
 }
 
 impl Rollback {
@@ -277,17 +279,11 @@ impl Reader<'_> {
             act_within: 30 * MINUTE,
             irreversible: vec!["[no-rollback]".to_owned()],
             freeze: Vec::new(),
+            fleet_brake: Some(super::fleet::DEFAULT),
         });
         let Some(mut rollback) = table.table("rollback", &mut self.problems) else {
             return default;
         };
-        if rollback.take("fleet_brake").is_some() {
-            self.problems.push_help(
-                rollback.key_place("fleet_brake"),
-                "`fleet_brake` is not available yet",
-                "take it out; `max_per_hour` and `cooldown` limit each app meanwhile",
-            );
-        }
         let read = Rollback {
             max_per_hour: self.count(&mut rollback, "max_per_hour", 0..=60, default.max_per_hour),
             cooldown: self.duration(
@@ -299,6 +295,7 @@ impl Reader<'_> {
             act_within: self.duration(&mut rollback, "act_within", SECOND..=7 * 24 * HOUR, default.act_within),
             irreversible: self.irreversible(&mut rollback).unwrap_or(default.irreversible),
             freeze: self.freeze(&mut rollback).unwrap_or(default.freeze),
+            fleet_brake: self.fleet_brake(&mut rollback, default.fleet_brake),
         };
         rollback.finish(
             &mut self.problems,

@@ -70,11 +70,12 @@ impl HeardEvent {
         }
     }
 
-    /// Whether it may begin a run, or concern one under way; the others are only kept.
-    pub const fn concerns_runs(self) -> bool {
+    /// Whether anything follows from it: a run, a look at the version before, a question to a run under way. The others
+    /// are only kept.
+    pub const fn has_consequences(self) -> bool {
         match self {
-            Self::Live | Self::Failed | Self::Cancelled | Self::RolledBack => true,
-            Self::Started | Self::Built | Self::Ready => false,
+            Self::Started | Self::Live | Self::Failed | Self::Cancelled | Self::RolledBack => true,
+            Self::Built | Self::Ready => false,
         }
     }
 }
@@ -141,6 +142,8 @@ pub struct Deployment {
     pub commit: Commit,
     /// Where it answers: the environment's address, else its own.
     pub url: Option<String>,
+    /// Where this very version answers, whether or not it is current; none where the platform does not route it.
+    pub own_url: Option<String>,
     /// When the platform made it.
     pub created_at: Option<Timestamp>,
 }

@@ -3,6 +3,7 @@
 //! Plain data that every other module shares. Nothing here does I/O, reads a clock or knows a file format; the types
 //! derive `serde` only because a run's state is stored as what it is.
 
+mod attribution;
 mod deploy;
 mod glob;
 mod id;
@@ -11,6 +12,7 @@ mod outcome;
 mod time;
 mod verdict;
 
+pub use attribution::{Before, Fleet, FleetBrake};
 pub use deploy::{AppKey, CallAnswer, Commit, Deployment, DeploymentState, Heard, HeardEvent, Standing};
 pub use glob::Glob;
 pub use id::{

@@ -80,6 +80,11 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// The reason that is shown as `word`.
+    pub fn of_word(word: &str) -> Option<Self> {
+        serde_json::from_value(serde_json::Value::String(word.to_owned())).ok()
+    }
+
     /// The word as shown, stored and counted.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::world::World;
 use crate::domain::{
-    AppKey, CallAnswer, Commit, Deployment, DeploymentId, DeploymentState, Heard, HeardEvent, Standing, Timestamp,
-    Verdict,
+    AppKey, CallAnswer, Commit, Deployment, DeploymentId, DeploymentState, Fleet, Heard, HeardEvent, Standing,
+    Timestamp, Verdict,
 };
 use crate::machine::{Controls, Effect, Event, Facts, Known, Phase, Place, Plan, RunState, Subject, WARM_UP, advance};
 
@@ -186,6 +186,8 @@ pub(super) fn facts(plan: &Plan, controls: Controls) -> Facts {
             rollbacks_at: Vec::new(),
             passed: passed.chain([gate]).collect(),
             made: BTreeSet::new(),
+            before: Vec::new(),
+            fleet: Fleet::default(),
         },
         controls,
         mode: plan.mode,
@@ -232,6 +234,7 @@ pub(super) fn deployment(id: &str, current: bool) -> Deployment {
         rolled_back_from: None,
         commit: Commit::default(),
         url: None,
+        own_url: None,
         created_at: Some(LIVE),
     }
 }

@@ -10,6 +10,7 @@ fn plan(checks: usize) -> Plan {
         severity: Severity::Critical,
         repeatable: true,
         needs: Vec::new(),
+        elsewhere: false,
         form: format!("form {number}"),
     };
     Plan {
@@ -20,6 +21,7 @@ fn plan(checks: usize) -> Plan {
             cooldown_ms: 600_000,
             act_within_ms: 1_800_000,
             irreversible: Vec::new(),
+            fleet_brake: None,
         },
         ..Plan::unconfirmed()
     }

@@ -33,6 +33,7 @@ impl Turn<'_> {
         self.state.mode = self.plan.mode.min(facts.mode);
         match rule(self.plan, &self.state, facts, self.now) {
             Ruling::Allowed(targets) => self.begin_act(targets, facts),
+            Ruling::Compare(target) => self.compare(&target),
             Ruling::Superseded(reason) => self.superseded(reason),
             Ruling::CannotTell(reason) => self.conclude_inconclusive(reason),
             Ruling::Withheld(reason) => self.withhold(&reason),
@@ -267,7 +268,7 @@ impl Turn<'_> {
         }
         self.state.mode = self.plan.mode.min(facts.mode);
         match rule(self.plan, &self.state, facts, self.now) {
-            Ruling::Allowed(_) => self.call(),
+            Ruling::Allowed(_) | Ruling::Compare(_) => self.call(),
             Ruling::Superseded(reason) => self.superseded(reason),
             Ruling::CannotTell(reason) | Ruling::Withheld(reason) => self.withhold(&reason),
         }

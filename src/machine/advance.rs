@@ -107,6 +107,10 @@ impl<'a> Turn<'a> {
             look.seq = None;
             look.next_at = self.now;
         }
+        // What was asked of the last-good version is asked again, with the guards.
+        if self.state.last_good.take().is_some() && self.state.phase == Phase::Guarding && self.state.look.is_none() {
+            self.ask(LookFor::Guard);
+        }
         self.resume_act();
         self.commit_now = true;
     }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::plan::Limits;
 use super::state::RunState;
 use crate::domain::{
-    AppKey, CallAnswer, CheckName, Deployment, DeploymentId, Mode, Observation, Outcome, Standing, Timestamp,
+    AppKey, Before, CallAnswer, CheckName, Deployment, DeploymentId, Fleet, Mode, Observation, Outcome, Standing,
+    Timestamp,
 };
 
 /// Where in a plan an observation belongs.
@@ -28,6 +29,8 @@ pub enum Subject {
     Deployment,
     /// The version that a rollback restored.
     Restored,
+    /// The version to go back to, looked at where it answers although it is not current.
+    LastGood,
 }
 
 /// Why a run wakes up.
@@ -160,6 +163,10 @@ pub struct Known {
     pub passed: BTreeSet<(CheckName, String)>,
     /// Deployments that our own rollbacks made.
     pub made: BTreeSet<DeploymentId>,
+    /// What the checks saw of the version before.
+    pub before: Vec<Before>,
+    /// The apps that are watched over.
+    pub fleet: Fleet,
 }
 
 /// What is to be remembered beyond the run.

@@ -1,5 +1,6 @@
 //! The guards: rules that can withhold a rollback. Each says why in a sentence for a person.
 
+use super::attribute;
 use super::event::{Controls, Facts, Place};
 use super::plan::{Limits, Plan};
 use super::state::RunState;
@@ -22,6 +23,8 @@ pub const OFFLINE: &str = "most controls do not answer: this agent may be offlin
 pub(super) enum Ruling {
     /// Go back, to the best of these.
     Allowed(Vec<DeploymentId>),
+    /// Perhaps: first this version, which would be gone back to, is to be looked at.
+    Compare(Box<Deployment>),
     /// Not: the deployment stays live, and a person is told why.
     Withheld(String),
     /// Another deployment is current: this one is no longer anybody's concern.
@@ -48,13 +51,35 @@ pub(super) fn rule(plan: &Plan, state: &RunState, facts: &Facts, now: Timestamp)
         .or_else(|| newer_under_way(own, facts, now))
         .or_else(|| never_passed(plan, state, facts))
         .or_else(|| came_back(plan, state))
+        .or_else(|| attribute::dependency(plan, state))
+        .or_else(|| attribute::before(plan, state, facts))
+        .or_else(|| attribute::fleet(&limits, facts, now))
         .or_else(|| no_target(&targets, own, facts, now))
         .or_else(|| irreversible(&limits.irreversible, own, targets.first(), facts))
         .or_else(|| limited(&limits, state, facts, now));
-    match first_no {
-        Some(reason) => Ruling::Withheld(reason),
-        None => Ruling::Allowed(targets.iter().take(TARGETS_MAX).map(|d| d.id.clone()).collect()),
+    let compared = |target: &Deployment| {
+        state
+            .last_good
+            .as_ref()
+            .is_some_and(|looked| looked.target == target.id)
+    };
+    let first_no = first_no.or_else(|| {
+        targets
+            .first()
+            .and_then(|target| attribute::last_good(plan, state, target))
+    });
+    match (first_no, targets.first()) {
+        (Some(reason), _) => Ruling::Withheld(reason),
+        (None, Some(target)) if state.act.is_none() && answers_itself(target, own) && !compared(target) => {
+            Ruling::Compare(Box::new(Deployment::clone(target)))
+        }
+        (None, _) => Ruling::Allowed(targets.iter().take(TARGETS_MAX).map(|d| d.id.clone()).collect()),
     }
+}
+
+/// Whether `target` can be asked although `own` is current.
+fn answers_itself(target: &Deployment, own: &Deployment) -> bool {
+    target.own_url.is_some() && target.own_url != own.url && target.own_url != target.url
 }
 
 pub(super) fn superseded_by(current: Option<&DeploymentId>) -> String {

@@ -9,6 +9,9 @@ use crate::domain::{CheckName, Observation, OutcomeEvent, Verdict};
 
 impl Turn<'_> {
     pub(super) fn probed(&mut self, seq: u32, place: Place, seen: &Observation) {
+        if self.last_good_probed(seq, place, seen) {
+            return;
+        }
         let jitter = self.jitter(seq);
         let (plan, now) = (self.plan, self.now);
         let Some((judge, subject)) = self.judge_mut() else {

@@ -11,6 +11,8 @@
 
 mod act;
 mod advance;
+mod attribute;
+mod compare;
 mod confirm;
 mod event;
 mod guard;

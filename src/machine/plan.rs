@@ -1,6 +1,6 @@
 //! What a run is to do: the part of the config that the machine decides by, resolved for one deployment.
 
-use crate::domain::{CheckName, Mode, Severity};
+use crate::domain::{CheckName, FleetBrake, Mode, Severity};
 
 /// One check, as far as deciding is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct CheckPlan {
     pub repeatable: bool,
     /// Checks, by index, that must have passed before this one can be probed: it uses what they captured.
     pub needs: Vec<usize>,
+    /// It asks an address of its own, not the deployment's.
+    pub elsewhere: bool,
     /// Hash of its definition: a check counts as known only in its present form.
     pub form: String,
 }
@@ -53,6 +55,8 @@ pub struct Limits {
     pub act_within_ms: u64,
     /// Text in a commit message that forbids going back over it.
     pub irreversible: Vec<String>,
+    /// When so many apps fail together that it is nobody's deployment; none where that is switched off.
+    pub fleet_brake: Option<FleetBrake>,
 }
 
 impl Limits {
@@ -71,6 +75,10 @@ impl Limits {
             cooldown_ms: self.cooldown_ms.max(other.cooldown_ms),
             act_within_ms: self.act_within_ms.min(other.act_within_ms),
             irreversible,
+            fleet_brake: match (self.fleet_brake, other.fleet_brake) {
+                (Some(one), Some(other)) => Some(one.stricter(other)),
+                (one, other) => one.or(other),
+            },
         }
     }
 }
@@ -93,6 +101,7 @@ impl Plan {
                 cooldown_ms: 0,
                 act_within_ms: 0,
                 irreversible: Vec::new(),
+                fleet_brake: None,
             },
         }
     }

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::event::Place;
 use super::judge::Judge;
-use crate::domain::{Deployment, DeploymentId, Heard, Mode, PlatformName, RollbackReport, RunId, Timestamp, Verdict};
+use crate::domain::{
+    Deployment, DeploymentId, Heard, Mode, PlatformName, Reason, RollbackReport, RunId, Timestamp, Verdict,
+};
 
 /// The action of a run that had nothing to judge.
 pub const DISMISSED: &str = "dismissed";
@@ -78,6 +80,30 @@ impl Act {
     }
 }
 
+/// What the version to go back to answers while it is not current.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastGood {
+    /// The version.
+    pub target: DeploymentId,
+    /// The same, at its own address.
+    pub deployment: Deployment,
+    /// What was seen, check by check.
+    pub places: Vec<PlaceLook>,
+}
+
+/// One failing check, asked of the last-good version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaceLook {
+    /// The check.
+    pub place: Place,
+    /// The probe in flight.
+    pub seq: Option<u32>,
+    /// Failures in a row, alike to the bad version's.
+    pub failed: u32,
+    /// Why the last look ended as it did.
+    pub reason: Option<Reason>,
+}
+
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -138,6 +164,8 @@ pub struct RunState {
     pub judge: Option<Judge>,
     /// The places that made it unhealthy.
     pub failing: Vec<Place>,
+    /// The comparison with the last-good version, where it can be reached.
+    pub last_good: Option<LastGood>,
     /// The rollback, once decided.
     pub act: Option<Act>,
     /// The restored version.
@@ -189,6 +217,7 @@ impl RunState {
             deployment: None,
             judge: None,
             failing: Vec::new(),
+            last_good: None,
             act: None,
             restored: None,
             verify: None,

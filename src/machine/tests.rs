@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::{
-    AppKey, CallAnswer, Class, Commit, Deployment, DeploymentId, DeploymentState, Heard, HeardEvent, Identity, Mode,
-    Observation, OutcomeEvent, Reason, RunId, Severity, Standing, Timestamp, Verdict,
+    AppKey, Before, CallAnswer, Class, Commit, Deployment, DeploymentId, DeploymentState, Fleet, FleetBrake, Heard,
+    HeardEvent, Identity, Mode, Observation, OutcomeEvent, Reason, RunId, Severity, Standing, Timestamp, Verdict,
 };
 
 const START: Timestamp = Timestamp::from_millis(1_773_325_867_000);
@@ -38,6 +38,7 @@ fn deployment(id: &str, sha: &str, current: bool) -> Deployment {
             ..Commit::default()
         },
         url: Some("https://shop.example".to_owned()),
+        own_url: None,
         created_at: Some(START.minus(std::time::Duration::from_secs(3600))),
     }
 }
@@ -52,6 +53,7 @@ fn plan(checks: &[(&str, Severity)]) -> Plan {
                 severity: *severity,
                 repeatable: true,
                 needs: Vec::new(),
+                elsewhere: false,
                 form: format!("form of {name}"),
             })
             .collect(),
@@ -67,6 +69,10 @@ fn limits() -> Limits {
         cooldown_ms: 600_000,
         act_within_ms: 1_800_000,
         irreversible: vec!["[no-rollback]".to_owned()],
+        fleet_brake: Some(FleetBrake {
+            share_percent: 30,
+            window_ms: 300_000,
+        }),
     }
 }
 
@@ -102,6 +108,8 @@ struct World {
     now: Timestamp,
     answers: Answers,
     restored_answers: Answers,
+    last_good_answers: &'static [Class],
+    asked_last_good: usize,
     facts: Facts,
     call_answers: Vec<CallAnswer>,
     call_has_effect: bool,
@@ -154,6 +162,8 @@ impl World {
             now: START,
             answers: Box::new(answers),
             restored_answers: Box::new(|_, _| Class::Pass),
+            last_good_answers: &[Class::Pass],
+            asked_last_good: 0,
             facts,
             call_answers: vec![CallAnswer::Accepted { made: None }],
             call_has_effect: true,
@@ -247,6 +257,19 @@ impl World {
                 Event::Identified {
                     seq,
                     answer: own.map(Box::new).ok_or_else(|| "gone".to_owned()),
+                }
+            }
+            Effect::Probe {
+                seq,
+                place,
+                subject: Subject::LastGood,
+            } => {
+                let class = self.last_good_answers[self.asked_last_good % self.last_good_answers.len()];
+                self.asked_last_good += 1;
+                Event::Probed {
+                    seq,
+                    place,
+                    seen: Box::new(seen(class)),
                 }
             }
             Effect::Probe { seq, place, subject } => {
@@ -586,6 +609,210 @@ fn guards_withhold() {
             world.last_reason()
         );
     }
+}
+
+fn before(failed: u32, reason: Reason) -> Before {
+    Before {
+        check: "home".into(),
+        form: "form of home".to_owned(),
+        probes: 3,
+        failed,
+        reason: Some(reason),
+        at: START.minus(std::time::Duration::from_secs(60)),
+    }
+}
+
+/// What speaks against blaming the deployment withholds; what only looks like it does not.
+#[test]
+fn attribution_comes_before_action() {
+    type Change = fn(&mut World);
+    let table: &[(&str, Change)] = &[
+        ("version before", |w| {
+            w.facts.known.before = vec![before(3, Reason::Status)]
+        }),
+        ("", |w| w.facts.known.before = vec![before(2, Reason::Status)]),
+        ("", |w| w.facts.known.before = vec![before(3, Reason::Refused)]),
+        ("", |w| {
+            let long_ago = START.minus(std::time::Duration::from_secs(3 * 3_600));
+            w.facts.known.before = vec![Before {
+                at: long_ago,
+                ..before(3, Reason::Status)
+            }];
+        }),
+        ("", |w| {
+            let otherwise = "another form".to_owned();
+            w.facts.known.before = vec![Before {
+                form: otherwise,
+                ..before(3, Reason::Status)
+            }];
+        }),
+        ("3 of 8 apps fail together", |w| {
+            w.facts.known.fleet = Fleet {
+                enrolled: 8,
+                failing_at: vec![START, START.plus_ms(9_000)],
+            };
+        }),
+        ("", |w| {
+            w.facts.known.fleet = Fleet {
+                enrolled: 40,
+                failing_at: vec![START; 4],
+            }
+        }),
+        ("", |w| {
+            w.facts.known.fleet = Fleet {
+                enrolled: 3,
+                failing_at: vec![START],
+            }
+        }),
+        ("", |w| {
+            let long_ago = START.minus(std::time::Duration::from_secs(600));
+            w.facts.known.fleet = Fleet {
+                enrolled: 8,
+                failing_at: vec![long_ago; 7],
+            };
+        }),
+        ("", |w| {
+            w.plan.limits.fleet_brake = None;
+            w.facts.limits.fleet_brake = None;
+            w.facts.known.fleet = Fleet {
+                enrolled: 3,
+                failing_at: vec![START; 2],
+            };
+        }),
+    ];
+    for (number, (expected, change)) in table.iter().enumerate() {
+        let mut world = World::new(one_check(), |_, place| match place {
+            Place::Gate => Class::Pass,
+            Place::Check(_) => Class::Broken,
+        });
+        change(&mut world);
+        world.run();
+        assert_eq!(
+            world.calls.is_empty(),
+            !expected.is_empty(),
+            "row {number}: {}",
+            world.last_reason()
+        );
+        assert!(
+            world.last_reason().contains(expected),
+            "row {number}: {}",
+            world.last_reason()
+        );
+    }
+}
+
+/// A dependency that fails argues against the deployment's blame, but not where everything fails: its check goes
+/// through the app.
+#[test]
+fn a_failing_dependency_withholds_as_long_as_something_else_of_the_app_stands() {
+    let severities = [
+        ("home", Severity::Critical),
+        ("orders", Severity::Critical),
+        ("search", Severity::Dependency),
+    ];
+    let fails = |failing: &'static [usize]| {
+        move |age: f64, place: Place| match place {
+            Place::Check(index) if age > 20.0 && failing.contains(&index) => Class::Broken,
+            Place::Gate | Place::Check(_) => Class::Pass,
+        }
+    };
+    let table: &[(&'static [usize], bool, bool)] = &[
+        // Failing, asked elsewhere, rolled back.
+        (&[1, 2], false, false),
+        (&[0, 1, 2], false, true),
+        (&[0, 1, 2], true, false),
+        (&[1], false, true),
+        (&[0, 1], true, true),
+    ];
+    for (failing, elsewhere, rolled_back) in table {
+        let mut plan = plan(&severities);
+        plan.checks[2].elsewhere = *elsewhere;
+        let mut world = World::new(plan, fails(failing));
+        world.run();
+        assert_eq!(
+            !world.calls.is_empty(),
+            *rolled_back,
+            "{failing:?}: {}",
+            world.last_reason()
+        );
+        assert!(
+            *rolled_back || world.last_reason().contains("`search`, which the app depends on"),
+            "{}",
+            world.last_reason()
+        );
+    }
+}
+
+/// The last-good version is asked where it answers by itself. Only the same failure, made by the app and again and
+/// again, withholds.
+#[test]
+fn the_last_good_version_is_compared_where_it_can_be_reached() {
+    let table: &[(Option<&str>, &'static [Class], bool)] = &[
+        (Some("https://41.shop.example"), &[Class::Broken], false),
+        (Some("https://41.shop.example"), &[Class::Pass], true),
+        (
+            Some("https://41.shop.example"),
+            &[Class::Broken, Class::Broken, Class::Pass],
+            true,
+        ),
+        // It is not routed, or it cannot be told: no evidence.
+        (Some("https://41.shop.example"), &[Class::Unready], true),
+        (Some("https://41.shop.example"), &[Class::Unknown], true),
+        // Its address is the one where the new version answers.
+        (Some("https://shop.example"), &[Class::Broken], true),
+        (None, &[Class::Broken], true),
+    ];
+    for (number, (own_url, answers, rolled_back)) in table.iter().enumerate() {
+        let mut world = World::new(
+            one_check(),
+            |age, _| if age < 20.0 { Class::Pass } else { Class::Broken },
+        );
+        world.facts.standing.deployments[1].own_url = own_url.map(str::to_owned);
+        world.last_good_answers = answers;
+        world.run();
+        assert_eq!(
+            !world.calls.is_empty(),
+            *rolled_back,
+            "row {number}: {:#?}",
+            world.story
+        );
+        assert!(
+            *rolled_back || world.last_reason().contains("fails `home` in the same way"),
+            "{}",
+            world.last_reason()
+        );
+    }
+}
+
+#[test]
+fn a_restart_while_the_last_good_version_is_compared_asks_again() {
+    let mut world = World::new(
+        one_check(),
+        |age, _| if age < 20.0 { Class::Pass } else { Class::Broken },
+    );
+    world.facts.standing.deployments[1].own_url = Some("https://41.shop.example".to_owned());
+    let mut todo = world.step(Event::Began);
+    let mut restarted = false;
+    while world.state.phase != Phase::Done {
+        let event = match todo.pop() {
+            Some(Effect::Probe {
+                subject: Subject::LastGood,
+                ..
+            }) if !restarted => {
+                restarted = true;
+                todo.clear();
+                Event::Resumed
+            }
+            Some(effect) => world.perform(effect),
+            None => {
+                world.now = world.state.wake_at.unwrap_or(world.now).max(world.now.plus_ms(1));
+                Event::Woke
+            }
+        };
+        todo.extend(world.step(event));
+        world.now = world.now.plus_ms(5);
+    }
+    assert!(restarted && world.calls.len() == 1, "{:#?}", world.story);
 }
 
 #[test]

@@ -36,6 +36,7 @@ impl File {
             rolled_back_from: fields.rolled_back_from.text(json).map(|id| id.as_str().into()),
             commit: fields.commit.read(json),
             url: fields.url.text(json),
+            own_url: fields.own_url.text(json),
             created_at: fields.created_at.find(json).and_then(moment),
         })
     }

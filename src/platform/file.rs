@@ -57,6 +57,7 @@ pub(super) struct Fields {
     pub(super) url: Paths,
     pub(super) rollback: Paths,
     pub(super) rolled_back_from: Paths,
+    pub(super) own_url: Paths,
     pub(super) created_at: Paths,
     pub(super) commit: CommitFields,
 }

@@ -153,6 +153,7 @@ impl Reader<'_> {
             url: self.paths(&mut table, "url"),
             rollback: self.paths(&mut table, "rollback"),
             rolled_back_from: self.paths(&mut table, "rolled_back_from"),
+            own_url: self.paths(&mut table, "own_url"),
             created_at: self.paths(&mut table, "created_at"),
             commit: self.commit(&mut table),
         };

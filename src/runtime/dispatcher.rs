@@ -17,6 +17,7 @@ use crate::machine::{Effect, Event, Phase, RunState, advance};
 use crate::store::{self, RunRecord};
 use crate::telemetry::Metrics;
 
+use super::before::Baseline;
 use super::handle::{CancelError, Command};
 use super::perform::Performer;
 use super::plan::RunPlan;
@@ -90,6 +91,7 @@ impl Live {
 pub(super) struct Dispatcher {
     pub(super) performer: Performer,
     pub(super) prober: Prober,
+    pub(super) baseline: Baseline,
     pub(super) clock: Clock,
     pub(super) ids: Ids,
     pub(super) metrics: Metrics,
@@ -116,7 +118,9 @@ impl Dispatcher {
         // Each waiting input belongs to one effect in flight, and those are bounded per run.
         let (inputs, inbox) = mpsc::unbounded_channel();
         let clock = performer.clock.clone();
+        let baseline = Baseline::new(performer.clone(), prober.clone());
         let dispatcher = Self {
+            baseline,
             performer,
             prober,
             clock,

@@ -68,12 +68,14 @@ impl Dispatcher {
         let deployment = match subject {
             Subject::Deployment => live.state.deployment.clone(),
             Subject::Restored => live.state.restored.clone(),
+            Subject::LastGood => live.state.last_good.as_ref().map(|looked| looked.deployment.clone()),
         };
         let Some(deployment) = deployment else { return };
         let target = Target {
             deployment,
             run: run.clone(),
             captures: live.captures.clone(),
+            at_own_address: subject == Subject::LastGood,
         };
         let (prober, plan, inputs, metrics) = (
             self.prober.clone(),

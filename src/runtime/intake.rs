@@ -78,7 +78,13 @@ impl Dispatcher {
                 self.turn(&run, Event::Nudged { why });
                 Some(note)
             }
-            (HeardEvent::Started | HeardEvent::Built | HeardEvent::Ready, _)
+            (HeardEvent::Started, None) => {
+                let look = self.baseline.clone().look(platform.clone(), heard.clone());
+                self.tasks.spawn(look);
+                Some("kept; the version before is looked at".to_owned())
+            }
+            (HeardEvent::Started, Some(_))
+            | (HeardEvent::Built | HeardEvent::Ready, _)
             | (HeardEvent::Failed | HeardEvent::Cancelled | HeardEvent::RolledBack, None) => Some("kept".to_owned()),
         }
     }

@@ -5,6 +5,7 @@
 //! Probes are reads, so their results fold in memory and are checkpointed. This is the only module that spawns tasks.
 
 mod agent;
+mod before;
 mod courier;
 mod dispatcher;
 mod effects;

@@ -59,6 +59,17 @@ impl Performer {
         Ok((deployment, history.warmups_ms))
     }
 
+    /// What is live beside a deployment that is on its way, if anything else is.
+    pub(super) async fn live_beside(&self, coming: &Deployment) -> Result<Option<Deployment>, String> {
+        let asked = timeout(LOOK_MAX, self.platform(&coming.key.platform)?.standing(coming));
+        let standing = match asked.await {
+            Ok(answer) => answer.map_err(|error| error.to_string())?,
+            Err(_) => return Err(format!("no answer in {} s", LOOK_MAX.as_secs())),
+        };
+        let live = standing.current.as_ref().filter(|current| **current != coming.id);
+        Ok(live.and_then(|current| standing.find(current)).cloned())
+    }
+
     /// Reads everything that the guards decide by.
     pub(super) async fn look(&self, deployment: &Deployment, controls: bool) -> Result<Facts, String> {
         let key = &deployment.key;

@@ -100,6 +100,7 @@ fn check_plan(check: &Check, all: &[Arc<Check>]) -> CheckPlan {
             .iter()
             .filter_map(|need| all.iter().position(|other| other.name == *need))
             .collect(),
+        elsewhere: check.step.send.target.is_absolute(),
         form: check.form.clone(),
     }
 }
@@ -122,6 +123,7 @@ pub(super) fn limits(settings: &Settings) -> Limits {
         cooldown_ms: millis(settings.rollback.cooldown),
         act_within_ms: millis(settings.rollback.act_within),
         irreversible: settings.rollback.irreversible.clone(),
+        fleet_brake: settings.rollback.fleet_brake,
     }
 }
 

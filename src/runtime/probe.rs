@@ -42,6 +42,9 @@ pub struct Target {
     pub run: RunId,
     /// What was kept of earlier answers.
     pub captures: Captures,
+    /// It answers at an address of its own, where only the platform says so: whatever the config says of the address
+    /// is about the current version, and no credentials go there.
+    pub at_own_address: bool,
 }
 
 /// Performs probes.
@@ -67,8 +70,8 @@ impl Prober {
 
     /// Probes `place` of the plan. Never fails: what goes wrong is what was seen.
     pub async fn probe(&self, plan: &RunPlan, place: Place, target: &Target, file: Option<&File>) -> Observation {
-        let Some(mut ready) = ready(plan, place, &target.deployment) else {
-            return unsendable("the check is not in the config any more");
+        let Some(mut ready) = ready(plan, place, target) else {
+            return unsendable("the check is not in the config any more, or asks an address of its own");
         };
         let check = ready.check.as_ref();
         let mut values = plan.config.values_for(&target.deployment, &target.run, check);
@@ -81,10 +84,8 @@ impl Prober {
             Ok(request) => request,
             Err(error) => return check::unsent(&ready.step, &error, &redactor).observation,
         };
-        if request.carries_credentials
-            && !plan.address_given
-            && !plan.config.may_carry_credentials(&target.deployment, check)
-        {
+        let may_carry = plan.address_given || plan.config.may_carry_credentials(&target.deployment, check);
+        if request.carries_credentials && (target.at_own_address || !may_carry) {
             return unsendable(
                 "it carries a secret to an address that only the platform tells: configure `base`, or name the app in `when`",
             );
@@ -108,7 +109,8 @@ impl Prober {
     }
 }
 
-fn ready(plan: &RunPlan, place: Place, deployment: &Deployment) -> Option<Ready> {
+fn ready(plan: &RunPlan, place: Place, target: &Target) -> Option<Ready> {
+    let deployment = &target.deployment;
     let (check, step, own_base) = match place {
         Place::Gate => (None, &plan.settings.warmup.step, None),
         Place::Check(index) => {
@@ -116,7 +118,13 @@ fn ready(plan: &RunPlan, place: Place, deployment: &Deployment) -> Option<Ready>
             (Some(check.name.clone()), &check.step, check.base.as_ref())
         }
     };
-    let configured = own_base.or(plan.settings.base.as_ref()).cloned();
+    if target.at_own_address && step.send.target.is_absolute() {
+        return None;
+    }
+    let configured = own_base
+        .or(plan.settings.base.as_ref())
+        .filter(|_| !target.at_own_address)
+        .cloned();
     // Whoever wrote the config may name any address; the platform and the app may not.
     let by_operator =
         configured.is_some() || step.send.target.is_absolute() && step.send.target.slots().next().is_none();

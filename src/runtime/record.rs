@@ -180,5 +180,7 @@ pub(super) fn known(history: History) -> Known {
         rollbacks_at: history.rollbacks_at,
         passed: history.passed_checks,
         made: history.made,
+        before: history.before,
+        fleet: history.fleet,
     }
 }

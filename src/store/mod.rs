@@ -14,7 +14,9 @@ mod view;
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::domain::{AppKey, DeliveryId, DeploymentId, EndpointName, MessageId, PlatformName, RunId, Timestamp};
+use crate::domain::{
+    AppKey, Before, DeliveryId, DeploymentId, EndpointName, MessageId, PlatformName, RunId, Timestamp,
+};
 
 pub use error::Error;
 pub use row::{
@@ -164,6 +166,17 @@ impl Store {
     pub async fn history(&self, key: &AppKey, now: Timestamp) -> Result<History, Error> {
         let key = key.clone();
         self.inner.read(move |db| sqlite::ledger::history(db, &key, now)).await
+    }
+
+    /// Keeps what the checks saw of the version that is live while another is on its way.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn looked_before(&self, key: &AppKey, before: Vec<Before>) -> Result<(), Error> {
+        let key = key.clone();
+        self.inner
+            .write(move |tx| sqlite::ledger::looked_before(tx, &key, &before))
+            .await
     }
 
     /// Withholds rollbacks of the app with this name until `until`.

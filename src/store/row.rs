@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::domain::{
-    AppKey, CheckName, DeliveryId, DeploymentId, EndpointName, Heard, MessageId, OutcomeEvent, PlatformName, RunId,
-    Timestamp, Verdict,
+    AppKey, Before, CheckName, DeliveryId, DeploymentId, EndpointName, Fleet, Heard, MessageId, OutcomeEvent,
+    PlatformName, RunId, Timestamp, Verdict,
 };
 
 /// A verified delivery, to be stored.
@@ -193,6 +193,10 @@ pub struct History {
     pub warmups_ms: Vec<u64>,
     /// Made by our own rollbacks.
     pub made: BTreeSet<DeploymentId>,
+    /// What the checks saw of the version before the one that is on its way.
+    pub before: Vec<Before>,
+    /// The apps that are watched over.
+    pub fleet: Fleet,
 }
 
 /// A message to be delivered.

@@ -6,7 +6,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::domain::{CheckName, Commit as DeployedCommit, Heard, HeardEvent, OutcomeEvent, Verdict};
+use crate::domain::{
+    Before, CheckName, Commit as DeployedCommit, Fleet, Heard, HeardEvent, OutcomeEvent, Reason, Verdict,
+};
 
 const START: Timestamp = Timestamp::from_millis(1_773_325_867_000);
 
@@ -313,7 +315,89 @@ async fn the_ledger_remembers_by_app_and_environment() {
         environment: "4".into(),
         ..key()
     };
-    assert_eq!(store.history(&other, START).await.unwrap(), History::default());
+    let alone = Fleet {
+        enrolled: 1,
+        failing_at: Vec::new(),
+    };
+    let expected = History {
+        fleet: alone,
+        ..History::default()
+    };
+    assert_eq!(store.history(&other, START).await.unwrap(), expected);
+}
+
+#[tokio::test]
+async fn the_fleet_is_the_apps_that_were_good_and_those_of_them_that_fail_now() {
+    let Open {
+        store, folder: _folder, ..
+    } = open().await;
+    let app = |number: u32| AppKey {
+        project: number.to_string().as_str().into(),
+        ..key()
+    };
+    let good = |number: u32| LedgerWrite::KnownGood {
+        key: app(number),
+        deployment: "good".into(),
+        commit_sha: None,
+        at: START,
+    };
+    let bad = |number: u32, at: Timestamp| LedgerWrite::Bad {
+        key: app(number),
+        deployment: "bad".into(),
+        at,
+    };
+    let now = START.plus_ms(2 * 24 * 3_600_000);
+    let recently = Timestamp::from_millis(now.as_millis() - 60_000);
+    // 1 asks and fails, too; 2 fails, 3 did so two days ago, 4 was never good, 5 is failing in a run under way.
+    let ledger = vec![
+        good(1),
+        bad(1, recently),
+        good(2),
+        bad(2, recently),
+        good(3),
+        bad(3, START),
+        bad(4, recently),
+        good(5),
+    ];
+    let under_way = RunRecord {
+        key: Some(app(5)),
+        verdict: Some(Verdict::Unhealthy),
+        ended_at: None,
+        ..run(1, 1)
+    };
+    store
+        .commit(Commit {
+            ledger,
+            ..commit(under_way)
+        })
+        .await
+        .unwrap();
+    let mut fleet = store.history(&app(1), now).await.unwrap().fleet;
+    fleet.failing_at.sort();
+    let expected = Fleet {
+        enrolled: 4,
+        failing_at: vec![recently, now],
+    };
+    assert_eq!(fleet, expected);
+}
+
+#[tokio::test]
+async fn what_was_seen_of_the_version_before_gives_way_to_a_newer_look() {
+    let Open {
+        store, folder: _folder, ..
+    } = open().await;
+    let look = |failed: u32, at: u64| Before {
+        check: CheckName::new("home"),
+        form: "f1".to_owned(),
+        probes: 3,
+        failed,
+        reason: (failed > 0).then_some(Reason::Status),
+        at: START.plus_ms(at),
+    };
+    for before in [look(3, 0), look(0, 60_000)] {
+        store.looked_before(&key(), vec![before.clone()]).await.unwrap();
+        assert_eq!(store.history(&key(), START).await.unwrap().before, [before]);
+    }
 }
 
 #[tokio::test]

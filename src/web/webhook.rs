@@ -148,13 +148,13 @@ async fn store(
         .event_word
         .map(|word| word.chars().take(EVENT_WORD_CHARS_MAX).collect());
     let heard = verified.hearing.heard;
-    let concerns_runs = heard.as_ref().is_some_and(|heard| heard.event.concerns_runs());
+    let has_consequences = heard.as_ref().is_some_and(|heard| heard.event.has_consequences());
     let delivery = NewDelivery {
         id: id.clone(),
         platform: name.clone(),
         received_at,
         event_word,
-        note: (!concerns_runs).then(|| "kept: nothing follows from it".to_owned()),
+        note: (!has_consequences).then(|| "kept: nothing follows from it".to_owned()),
         heard,
         opened_app: verified.opened_app,
         dedup_key: verified.dedup_key,
@@ -163,7 +163,7 @@ async fn store(
     };
     let why = match tokio::time::timeout(ACCEPT_TIME_MAX, app.store.accept(delivery)).await {
         Ok(Ok(Accepted::Stored)) => {
-            if concerns_runs {
+            if has_consequences {
                 app.handle.deliveries_arrived();
             }
             return Ok((

@@ -44,6 +44,7 @@ fn plan(stage: &Stage) -> backstop::machine::Plan {
         rolled_back_from: None,
         commit: Commit::default(),
         url: None,
+        own_url: None,
         created_at: None,
     };
     RunPlan::of(Arc::new(config), &deployment, &[]).plan

@@ -62,6 +62,26 @@ async fn one_with_wrong_content_is_rolled_back(generation: Generation) {
     rolled_back(generation, Behaviour::WrongContent, "45s").await;
 }
 
+/// What fails already while a deployment is on its way is not its doing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_failed_before_is_not_blamed_on_the_deployment() {
+    let stage = Stage::new(backstop::pretend::Generation::G3, Setup::default()).await;
+    let works = Behaviour::WorksFor(Duration::from_secs(8));
+    let before = stage.temps.deploy(Release::new("aaaaaaa1", works)).await;
+    assert_eq!(stage.ended_run(&before).await["verdict"], "healthy");
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    let release = Release::new("bbbbbbb2", Behaviour::Errors);
+    let blamed = stage.temps.build_and_deploy(release, Duration::from_secs(8)).await;
+    let told = stage.must_hear("rollback.withheld", &blamed).await;
+    let reason = told.text("reason");
+    assert!(
+        reason.contains("failed in the same way on the version before"),
+        "{:#}",
+        told.body
+    );
+    assert!(stage.targets().is_empty());
+}
+
 /// The whole way: found bad, called once, verified, told; and what the rollback itself makes is not judged as if it were
 /// somebody's release.
 async fn rolled_back(generation: Generation, behaviour: Behaviour, warmup: &'static str) {

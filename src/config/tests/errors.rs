@@ -77,8 +77,6 @@ fn a_file_that_is_not_there() {
 #[test]
 fn what_is_not_there_yet_is_said() {
     insta::assert_snapshot!(check(r#"
-mode = "approve"
-rollback.fleet_brake = "30% in 5m"
 [store]
 url = "postgres://backstop:pw@db/backstop"
 [outcome.page]
@@ -88,44 +86,30 @@ get = "/"
 when.stage = "ready"
 step = []
 "#), @r#"
-    error: `mode = "approve"` is not available yet
-      --> checks.toml:1:8
-       |
-     1 | mode = "approve"
-       |        ^^^^^^^^^
-       = help: use "alert-only" and roll back by hand, or "auto-rollback"
-
-    error: `fleet_brake` is not available yet
-      --> checks.toml:2:10
-       |
-     2 | rollback.fleet_brake = "30% in 5m"
-       |          ^^^^^^^^^^^
-       = help: take it out; `max_per_hour` and `cooldown` limit each app meanwhile
-
     error: PostgreSQL is not available yet as a store
-      --> checks.toml:4:7
+      --> checks.toml:2:7
        = help: use `sqlite://backstop.db`: one agent keeps its state in a file of its own
 
     error: `pagerduty` is not available yet as a receiver of outcomes
-      --> checks.toml:6:1
+      --> checks.toml:4:1
        |
-     6 | pagerduty = "{{ secret.PD }}"
+     4 | pagerduty = "{{ secret.PD }}"
        | ^^^^^^^^^
        = help: use `url`, `slack` or `discord`
 
     error: unknown key `stage` in `when` in check "home"
-      --> checks.toml:9:6
+      --> checks.toml:7:6
        |
-     9 | when.stage = "ready"
+     7 | when.stage = "ready"
        |      ^^^^^
        = help: `when.stage` is not available yet: checks run when the deployment is live
 
     error: unknown key `step` in check "home"
-       --> checks.toml:10:1
-        |
-     10 | step = []
-        | ^^^^
-        = help: several steps in one check are not available yet: write one check for each and capture between them
+      --> checks.toml:8:1
+       |
+     8 | step = []
+       | ^^^^
+       = help: several steps in one check are not available yet: write one check for each and capture between them
     "#);
 }
 

@@ -78,6 +78,7 @@ fn deployment(app: &str, environment: &str) -> Deployment {
             ..Commit::default()
         },
         url: Some("https://shop.apps.example.com".to_owned()),
+        own_url: None,
         created_at: None,
     }
 }

@@ -6,6 +6,7 @@ mod state;
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State as With;
@@ -87,17 +88,25 @@ impl Temps {
     /// Deploys `release`, makes it current and delivers that it is live; returns its id. Waits until the deliveries are
     /// answered.
     pub async fn deploy(&self, release: Release) -> String {
-        let (id, started, live) = {
+        self.build_and_deploy(release, Duration::ZERO).await
+    }
+
+    /// The same, with so much time between the word that it is on its way and its being current.
+    pub async fn build_and_deploy(&self, release: Release, build: Duration) -> String {
+        let (id, started) = {
             let mut state = self.shared.state();
             let id = state.create(release, None, self.shared.clock.wall());
-            let started = state.payload(id, "started", self.shared.clock.wall());
-            state.make_current(id, self.shared.clock.now());
-            let live = state.payload(id, "live", self.shared.clock.wall());
-            (state.show(id), started, live)
+            (id, state.payload(id, "started", self.shared.clock.wall()))
         };
         self.deliver(started).await;
+        tokio::time::sleep(build).await;
+        let (shown, live) = {
+            let mut state = self.shared.state();
+            state.make_current(id, self.shared.clock.now());
+            (state.show(id), state.payload(id, "live", self.shared.clock.wall()))
+        };
         self.deliver(live).await;
-        id
+        shown
     }
 
     /// Deploys and makes current without a word: the delivery is lost.

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::{Error, History, KnownGood, LedgerWrite, PauseView};
-use crate::domain::{AppKey, CheckName, DeploymentId, RunId, Timestamp};
+use crate::domain::{AppKey, Before, CheckName, DeploymentId, Fleet, Reason, RunId, Timestamp};
 
 /// Known-good deployments told of an app.
 const GOOD_MAX: usize = 50;
@@ -11,6 +11,8 @@ const GOOD_MAX: usize = 50;
 const WARM_UPS_MAX: i64 = 20;
 /// Rollbacks older than this limit nothing.
 const ROLLBACKS_MS: u64 = 24 * 3_600_000;
+/// Apps found bad longer ago than this do not fail together with any.
+const FAILING_MS: u64 = 24 * 3_600_000;
 /// Forms kept of one check.
 const FORMS_MAX: i64 = 20;
 
@@ -160,6 +162,73 @@ pub(crate) fn history(db: &Connection, key: &AppKey, now: Timestamp) -> Result<H
         made: all(db, key, &format!("SELECT deployment FROM made {OF}"), id)?
             .into_iter()
             .collect(),
+        before: all(
+            db,
+            key,
+            &format!("SELECT check_name, form, probes, failed, reason, at FROM ledger_before {OF}"),
+            |row| {
+                Ok(Before {
+                    check: CheckName::new(row.get::<_, String>(0)?),
+                    form: row.get(1)?,
+                    probes: row.get(2)?,
+                    failed: row.get(3)?,
+                    reason: row.get::<_, Option<String>>(4)?.as_deref().and_then(Reason::of_word),
+                    at: Timestamp::from_millis(row.get(5)?),
+                })
+            },
+        )?,
+        fleet: fleet(db, key, now)?,
+    })
+}
+
+/// Keeps what the checks saw of the version before; an older look of the same check gives way.
+pub(crate) fn looked_before(db: &Connection, key: &AppKey, before: &[Before]) -> Result<(), Error> {
+    let sql = "INSERT OR REPLACE INTO ledger_before
+               (platform, project, environment, check_name, form, probes, failed, reason, at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let (p, j, e) = parts(key);
+    for look in before {
+        let reason = look.reason.map(Reason::as_str);
+        let at = look.at.as_millis();
+        db.prepare_cached(sql)?.execute(params![
+            p,
+            j,
+            e,
+            look.check.as_str(),
+            look.form,
+            look.probes,
+            look.failed,
+            reason,
+            at
+        ])?;
+    }
+    Ok(())
+}
+
+/// The apps that have a known-good version, and when each of the others was last found bad. A run that has found its
+/// deployment bad and is still under way finds it so now.
+fn fleet(db: &Connection, key: &AppKey, now: Timestamp) -> Result<Fleet, Error> {
+    let (p, j, e) = parts(key);
+    let enrolled: i64 = db
+        .prepare_cached("SELECT count(*) FROM (SELECT DISTINCT platform, project, environment FROM ledger_good)")?
+        .query_row([], |row| row.get(0))?;
+    let sql = "SELECT max(at) FROM (
+                   SELECT platform, project, environment, at FROM ledger_bad WHERE at > ?4
+                   UNION ALL
+                   SELECT platform, project, environment_id, ?5 FROM runs
+                   WHERE ended_at IS NULL AND verdict = 'unhealthy' AND project IS NOT NULL) AS bad
+               WHERE NOT (platform = ?1 AND project = ?2 AND environment = ?3)
+                 AND EXISTS (SELECT 1 FROM ledger_good g WHERE g.platform = bad.platform AND g.project = bad.project
+                             AND g.environment = bad.environment)
+               GROUP BY platform, project, environment";
+    let day_ago = now.as_millis().saturating_sub_unsigned(FAILING_MS);
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map(params![p, j, e, day_ago, now.as_millis()], |row| {
+        row.get(0).map(Timestamp::from_millis)
+    })?;
+    Ok(Fleet {
+        enrolled: usize::try_from(enrolled).unwrap_or(0),
+        failing_at: rows.collect::<Result<_, _>>()?,
     })
 }
 

@@ -76,6 +76,12 @@ CREATE TABLE ledger_passed (
     check_name TEXT NOT NULL, form TEXT NOT NULL, at INTEGER NOT NULL,
     PRIMARY KEY (platform, project, environment, check_name, form)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE ledger_before (
+    platform TEXT NOT NULL, project TEXT NOT NULL, environment TEXT NOT NULL,
+    check_name TEXT NOT NULL, form TEXT NOT NULL, probes INTEGER NOT NULL, failed INTEGER NOT NULL,
+    reason TEXT, at INTEGER NOT NULL,
+    PRIMARY KEY (platform, project, environment, check_name)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE ledger_warm_up (
     number INTEGER PRIMARY KEY,
     platform TEXT NOT NULL, project TEXT NOT NULL, environment TEXT NOT NULL,
