@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::placeholder::{Meaning, Placeholder, is_challenge};
-use crate::domain::{Class, Identity, Observation, Reason};
+use crate::domain::{Class, Identity, Observation, Reason, Timing};
 use crate::step::{Assessment, CAPTURE_BYTES_MAX, Miss, Redactor, RenderError, Response, Step, Value, clean, cut};
 
 /// The longest [`Observation::detail`], in characters.
@@ -32,6 +32,8 @@ pub struct Unanswered<'a> {
     pub detail: &'a str,
     /// How long that took.
     pub elapsed: Duration,
+    /// Where that time went.
+    pub timing: Timing,
     /// The address dialled, if it came to that.
     pub address: Option<IpAddr>,
 }
@@ -59,6 +61,7 @@ pub fn unsent(step: &Step, error: &RenderError, redactor: &Redactor) -> Seen {
         reason: error.reason(),
         detail: &detail,
         elapsed: Duration::ZERO,
+        timing: Timing::default(),
         address: None,
     };
     unanswered(step, trouble, redactor)
@@ -72,6 +75,8 @@ fn unanswered(step: &Step, trouble: Unanswered<'_>, redactor: &Redactor) -> Seen
         app_made: false,
         warned: false,
         latency_ms: millis(trouble.elapsed),
+        timing: trouble.timing,
+        http_version: None,
         status: None,
         address: trouble.address,
         detail: line(&format!("{}: {}", step.label(), trouble.detail), redactor),
@@ -127,6 +132,8 @@ fn answered(
         app_made: assessment.identity == Identity::Proven || app_error && !not_the_apps,
         warned: !assessment.warnings.is_empty(),
         latency_ms: millis(response.elapsed),
+        timing: response.timing,
+        http_version: Some(format!("{:?}", response.version)),
         status: Some(response.status),
         address: response.address,
         detail: line(&describe(step, response, &assessment, reason), &redactor),
@@ -178,7 +185,7 @@ const fn by_status(status: u16) -> (Class, Reason) {
 }
 
 /// Bad Gateway, Service Unavailable, Gateway Timeout: mostly said by what stands before an app.
-const fn is_gateway_error(status: u16) -> bool {
+pub(super) const fn is_gateway_error(status: u16) -> bool {
     matches!(status, 502..=504)
 }
 

@@ -3,6 +3,7 @@
 //! [`Check`] is a step with a name; [`classify`] makes an observation of what came of sending it. Everything here is pure.
 
 mod classify;
+mod maker;
 mod placeholder;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ use url::Url;
 
 pub use crate::step::Redactor;
 pub use classify::{BODY_BYTES_MAX, DETAIL_CHARS_MAX, Seen, Unanswered, classify, unsent};
+pub use maker::Makers;
 pub use placeholder::{Meaning, Placeholder};
 
 use crate::domain::{CheckName, Severity};

@@ -5,9 +5,11 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use regex::Regex;
 
-use super::{BODY_BYTES_MAX, DETAIL_CHARS_MAX, Meaning, Placeholder, Redactor, Seen, Unanswered, classify, unsent};
+use super::{
+    BODY_BYTES_MAX, DETAIL_CHARS_MAX, Makers, Meaning, Placeholder, Redactor, Seen, Unanswered, classify, unsent,
+};
 use crate::document::{Document, Problems, Source};
-use crate::domain::{Class, Identity, Reason};
+use crate::domain::{CheckName, Class, Identity, Reason, Timing};
 use crate::step::{Response, Step, Values, assess, read_step, render};
 
 fn step(text: &str) -> Step {
@@ -31,6 +33,8 @@ fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
         body: body.as_bytes().to_vec(),
         url: "https://shop.example.com/".parse().unwrap(),
         address: None,
+        version: http::Version::HTTP_11,
+        timing: Timing::default(),
         elapsed: Duration::from_millis(120),
     }
 }
@@ -188,6 +192,7 @@ fn no_answer_has_its_class() {
         (Reason::LocalTrouble, Class::Unknown),
     ] {
         let trouble = Unanswered {
+            timing: Timing::default(),
             reason,
             detail: "it failed",
             elapsed: Duration::from_millis(7),
@@ -247,6 +252,7 @@ fn a_detail_is_bounded_and_without_secrets() {
     );
     assert!(seen.observation.detail.chars().count() <= DETAIL_CHARS_MAX);
     let trouble = Unanswered {
+        timing: Timing::default(),
         reason: Reason::Protocol,
         detail: "bad header x: s3cret-key\r\n\u{1b}[0m",
         elapsed: Duration::ZERO,
@@ -255,4 +261,76 @@ fn a_detail_is_bounded_and_without_secrets() {
     let redactor = Redactor::new(["s3cret-key".to_owned()]);
     let seen = classify(&step("get = '/'"), Err(trouble), &[], &redactor);
     insta::assert_snapshot!(seen.observation.detail, @r"GET /: bad header x: [redacted]\r\n\u{1b}[0m");
+}
+
+/// An answer, and the class that it has once its maker is known.
+type Told = (u16, &'static [(&'static str, &'static str)], Class);
+
+/// Gives each answer in turn to one run's memory.
+fn told(answers: &[Told]) {
+    let mut makers = Makers::default();
+    let name = CheckName::new("home");
+    for (number, (status, headers, class)) in answers.iter().enumerate() {
+        let response = response(*status, headers, "");
+        let observation = seen("get = \"/\"", &response).observation;
+        let attributed = makers.attribute(&name, &response, observation);
+        assert_eq!(attributed.class, *class, "answer {number} of {answers:?}");
+        assert!(attributed.class != Class::Broken || attributed.app_made);
+    }
+}
+
+#[test]
+fn a_gateway_error_is_the_apps_only_after_a_pass_and_only_if_it_looks_so() {
+    const APP: &[(&str, &str)] = &[
+        ("server", "nginx"),
+        ("content-type", "application/json"),
+        ("x-shop-build", "7"),
+    ];
+    const APP_ERROR: &[(&str, &str)] = &[("server", "nginx"), ("content-type", "text/plain")];
+    const NGINX: &[(&str, &str)] = &[("server", "nginx"), ("content-type", "text/html")];
+    const BARE: &[(&str, &str)] = &[("content-length", "0")];
+    // Before the first pass it is what a start looks like, whatever it carries.
+    told(&[(503, APP, Class::Unready), (502, NGINX, Class::Unready)]);
+    // After it: one that carries what all good answers carry is the app's.
+    told(&[
+        (200, APP, Class::Pass),
+        (503, APP, Class::Broken),
+        (502, NGINX, Class::Unready),
+        (504, BARE, Class::Unready),
+    ]);
+    // One that looks like the app's own earlier errors is the app's, too.
+    told(&[
+        (200, APP, Class::Pass),
+        (500, APP_ERROR, Class::Broken),
+        (503, APP_ERROR, Class::Broken),
+    ]);
+    // Not what looked the same before anything had passed: then only a gateway could have answered.
+    told(&[
+        (503, APP, Class::Unready),
+        (200, APP, Class::Pass),
+        (503, APP, Class::Unready),
+    ]);
+    // Headers that anybody sets tell nothing.
+    const CLOUD: &[(&str, &str)] = &[("server", "cloudflare"), ("cf-ray", "1"), ("x-request-id", "2")];
+    told(&[(200, CLOUD, Class::Pass), (502, CLOUD, Class::Unready)]);
+    // A header that only some good answers carry is not the app's mark.
+    const OTHER: &[(&str, &str)] = &[("server", "nginx"), ("content-type", "application/json")];
+    told(&[
+        (200, APP, Class::Pass),
+        (200, OTHER, Class::Pass),
+        (503, APP, Class::Unready),
+    ]);
+}
+
+#[test]
+fn a_gateway_error_that_proves_its_version_is_the_apps_after_a_pass() {
+    let step = "get = \"/\"\nexpect.json.commit = \"{{ deploy.commit }}\"";
+    let mut makers = Makers::default();
+    let name = CheckName::new("version");
+    let body = "{\"commit\":\"f4c8e2a91b0d\"}";
+    for (status, class) in [(503, Class::Unready), (200, Class::Pass), (503, Class::Broken)] {
+        let response = response(status, &[("content-type", "application/json")], body);
+        let observation = seen(step, &response).observation;
+        assert_eq!(makers.attribute(&name, &response, observation).class, class);
+    }
 }

@@ -41,7 +41,7 @@ pub(super) async fn run(args: &TestArgs) -> anyhow::Result<Exit> {
     let target = Target {
         deployment,
         run,
-        captures: Default::default(),
+        kept: Default::default(),
         at_own_address: false,
     };
     let rows = look(&Prober::new(client), &plan, &target).await;

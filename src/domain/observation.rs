@@ -113,6 +113,27 @@ impl Reason {
     }
 }
 
+/// Where the time of a request went, in milliseconds; a part that did not end, or that there was not, is none. Of a
+/// request that followed redirects, these are the last one's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timing {
+    /// Resolving the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns_ms: Option<u32>,
+    /// Connecting by TCP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect_ms: Option<u32>,
+    /// The TLS handshake.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_ms: Option<u32>,
+    /// From the connection's being ready to the head of the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_byte_ms: Option<u32>,
+    /// Reading the body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_ms: Option<u32>,
+}
+
 /// What one probe saw.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observation {
@@ -128,6 +149,12 @@ pub struct Observation {
     pub warned: bool,
     /// From the first byte of work to the last byte read, in milliseconds.
     pub latency_ms: u32,
+    /// Where that time went.
+    #[serde(default)]
+    pub timing: Timing,
+    /// The protocol of the answer: `HTTP/1.1`, `HTTP/2.0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_version: Option<String>,
     /// The HTTP status, where there was an answer.
     pub status: Option<u16>,
     /// The address dialled.

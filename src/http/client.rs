@@ -13,8 +13,9 @@ use url::{Host, Url};
 
 use super::failure::{Failure, of_error};
 use super::resolve::{Lookup, SystemLookup, VettingResolver};
+use super::timing::{Mark, MarkReady, NoSessions, Notebook, mark};
 use super::vet::{Trust, vet};
-use crate::domain::Reason;
+use crate::domain::{Reason, Timing};
 use crate::step::{Request, Response};
 
 /// Requests under way at once.
@@ -84,6 +85,7 @@ impl Client {
                 .connect_timeout(CONNECT_MAX)
                 .referer(false)
                 .dns_resolver(Arc::new(resolver))
+                .connector_layer(MarkReady)
                 .build()
         };
         Ok(Self {
@@ -101,16 +103,21 @@ impl Client {
     /// When there was no whole answer within the request's time and size. Waiting for a turn counts toward neither.
     pub async fn send(&self, request: &Request, trust: Trust) -> Result<Response, Failure> {
         let _turn = self.turn(&request.url).await?;
-        let started = now();
-        let done = tokio::time::timeout(request.timeout, self.follow(request, trust, started)).await;
+        let (started, notebook) = (now(), Notebook::new());
+        let sending = notebook.with(self.follow(request, trust, started));
+        let done = tokio::time::timeout(request.timeout, sending).await;
         let result = done.unwrap_or_else(|_| {
             let detail = format!("no whole answer in {} ms", request.timeout.as_millis());
             Err(Failure::new(Reason::Timeout, detail))
         });
-        result.map_err(|failure| Failure {
-            elapsed: started.elapsed(),
-            ..failure
-        })
+        let timing = notebook.timing();
+        result
+            .map(|response| Response { timing, ..response })
+            .map_err(|failure| Failure {
+                elapsed: started.elapsed(),
+                timing,
+                ..failure
+            })
     }
 
     /// Waits until there are few enough requests under way, to anybody and to this host.
@@ -186,6 +193,7 @@ impl Client {
         started: Instant,
     ) -> Result<Response, Failure> {
         self.vet_literal(url, trust)?;
+        mark(Mark::Began);
         let client = if trust == Trust::Configured {
             &self.configured
         } else {
@@ -202,12 +210,16 @@ impl Client {
         let sent = building.send().await;
         let answer = sent.map_err(|error| of_error(&error))?;
         let address = answer.remote_addr().map(|address| address.ip());
-        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        mark(Mark::Answered);
+        let (status, headers, version) = (answer.status().as_u16(), answer.headers().clone(), answer.version());
         let body = read(answer, request.body_bytes_max, request.cut_body)
             .await
             .map_err(|failure| Failure { address, ..failure })?;
+        mark(Mark::Ended);
         Ok(Response {
             status,
+            version,
+            timing: Timing::default(),
             headers,
             body,
             url: url.clone(),
@@ -272,5 +284,7 @@ fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    config.resumption = rustls::client::Resumption::store(Arc::new(NoSessions));
+    Ok(config)
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::resolve::{Refused, Unresolved};
-use crate::domain::Reason;
+use crate::domain::{Reason, Timing};
 
 /// A request that got no whole answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Failure {
     pub detail: String,
     /// How long it took.
     pub elapsed: Duration,
+    /// Where that time went, as far as it came.
+    pub timing: Timing,
     /// The address dialled, where that is known.
     pub address: Option<IpAddr>,
 }
@@ -27,6 +29,7 @@ impl Failure {
             reason,
             detail: detail.into(),
             elapsed: Duration::ZERO,
+            timing: Timing::default(),
             address: None,
         }
     }

@@ -9,6 +9,7 @@ mod failure;
 mod resolve;
 #[cfg(test)]
 mod tests;
+mod timing;
 mod vet;
 
 pub use client::{Client, Error, Network};

@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
+use super::timing::{Mark, mark};
 use super::vet::{Trust, vet};
 
 /// Addresses of one name that are considered.
@@ -60,6 +61,7 @@ impl Resolve for VettingResolver {
             for ip in &found {
                 vet(*ip, trust, &allow).map_err(|why| Refused { ip: *ip, why })?;
             }
+            mark(Mark::Resolved);
             let addresses: Addrs = Box::new(found.into_iter().map(|ip| SocketAddr::new(ip, 0)));
             Ok(addresses)
         })

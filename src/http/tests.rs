@@ -149,6 +149,58 @@ async fn nobody_listens() {
 }
 
 #[tokio::test]
+async fn the_time_of_a_request_is_split_into_its_parts() {
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let slow = move |stream| async move {
+        tokio::time::sleep(Duration::from_millis(120)).await;
+        say(stream, answer.to_owned()).await
+    };
+    let (address, _) = server(slow).await;
+    let named = request(&format!("http://localhost:{}/", address.port()));
+    let response = client().send(&named, Trust::Configured).await.expect("an answer");
+    let timing = response.timing;
+    assert!(
+        timing.dns_ms.is_some() && timing.connect_ms.is_some() && timing.body_ms.is_some(),
+        "{timing:?}"
+    );
+    assert!(timing.first_byte_ms.is_some_and(|ms| ms >= 100), "{timing:?}");
+    assert_eq!((timing.tls_ms, response.version), (None, ::http::Version::HTTP_11));
+
+    let literal = request(&format!("http://{address}/"));
+    let response = client().send(&literal, Trust::Configured).await.expect("an answer");
+    assert_eq!(response.timing.dns_ms, None, "there was no name to resolve");
+}
+
+#[tokio::test]
+async fn a_request_that_hangs_says_how_far_it_came() {
+    let hang = |stream: TcpStream| async move {
+        let _held = stream;
+        std::future::pending::<()>().await;
+        Ok(())
+    };
+    let (address, _) = server(hang).await;
+    let failure = client()
+        .send(&request(&format!("http://{address}/")), Trust::Configured)
+        .await
+        .expect_err("hangs");
+    assert!(
+        failure.timing.connect_ms.is_some() && failure.timing.first_byte_ms.is_none(),
+        "{:?}",
+        failure.timing
+    );
+    let failure = client()
+        .send(&request(&format!("https://{address}/")), Trust::Configured)
+        .await
+        .expect_err("hangs");
+    // TCP connected, and the handshake never ended.
+    assert!(
+        failure.timing.connect_ms.is_some() && failure.timing.tls_ms.is_none(),
+        "{:?}",
+        failure.timing
+    );
+}
+
+#[tokio::test]
 async fn no_tls_where_none_is_spoken() {
     let (address, _) = server(|stream| say(stream, "HTTP/1.1 400 Bad Request\r\n\r\n".to_owned())).await;
     let sent = client()

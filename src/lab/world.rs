@@ -7,7 +7,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng as _;
 
 use super::scenario::{Look, Scenario};
-use crate::domain::{Class, Identity, Observation, Reason};
+use crate::domain::{Class, Identity, Observation, Reason, Timing};
 
 /// How long a good answer takes.
 const GOOD_MS: u32 = 50;
@@ -159,6 +159,8 @@ fn observation(look: Option<Look>) -> Observation {
         app_made: matches!(look, Some(Look::Broken | Look::Wrong)),
         warned: false,
         latency_ms,
+        timing: Timing::default(),
+        http_version: None,
         status,
         address: None,
         detail: String::new(),

@@ -82,8 +82,12 @@ impl Turn<'_> {
         self.state.mode = self.plan.mode;
         self.state.judge = Some(Judge::new(self.plan, self.state.live_at.max(self.state.started_at)));
         let checks = self.plan.checks.len();
+        let identity = self.plan.identity_unknown.as_ref();
+        let identity = identity.map_or_else(String::new, |why| {
+            format!("; which version answers is not known: {why}")
+        });
         let reason = format!(
-            "judging begins: {checks} checks, warm-up at most {} s",
+            "judging begins: {checks} checks, warm-up at most {} s{identity}",
             self.plan.warm_up_ms / 1_000
         );
         self.note(EntryKind::Note, reason.clone());

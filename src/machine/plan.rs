@@ -30,6 +30,8 @@ pub struct Plan {
     pub gate_form: String,
     /// The gate has no expectation of its own: any answer of an app below 500 opens it.
     pub gate_any_answer: bool,
+    /// Why no answer can be told to be this version's own, if so.
+    pub identity_unknown: Option<String>,
     /// The most a warm-up may take.
     pub warm_up_ms: u64,
     /// Between probes of one check, before jitter.
@@ -91,6 +93,7 @@ impl Plan {
             checks: Vec::new(),
             gate_form: String::new(),
             gate_any_answer: true,
+            identity_unknown: None,
             warm_up_ms: 300_000,
             every_ms: 2_000,
             failures: 6,

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::{
     AppKey, Before, CallAnswer, Class, Commit, Deployment, DeploymentId, DeploymentState, Fleet, FleetBrake, Heard,
-    HeardEvent, Identity, Mode, Observation, OutcomeEvent, Reason, RunId, Severity, Standing, Timestamp, Verdict,
+    HeardEvent, Identity, Mode, Observation, OutcomeEvent, Reason, RunId, Severity, Standing, Timestamp, Timing,
+    Verdict,
 };
 
 const START: Timestamp = Timestamp::from_millis(1_773_325_867_000);
@@ -91,6 +92,8 @@ fn seen(class: Class) -> Observation {
         app_made: class == Class::Broken,
         warned: false,
         latency_ms: 20,
+        timing: Timing::default(),
+        http_version: None,
         status,
         address: None,
         detail: detail.to_owned(),

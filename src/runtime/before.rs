@@ -12,7 +12,7 @@ use crate::platform::Platform;
 
 use super::perform::Performer;
 use super::plan::RunPlan;
-use super::probe::{Captures, Prober, Target};
+use super::probe::{Kept, Prober, Target};
 
 /// Such looks under way at once; past that, a deployment has to do without.
 const AT_ONCE: usize = 16;
@@ -70,7 +70,7 @@ impl Baseline {
         let target = Target {
             deployment: live.clone(),
             run: RunId::new(Ids.next("run", now)),
-            captures: Captures::default(),
+            kept: Kept::default(),
             at_own_address: false,
         };
         let mut looks = looks(plan, now);

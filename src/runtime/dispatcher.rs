@@ -21,7 +21,7 @@ use super::before::Baseline;
 use super::handle::{CancelError, Command};
 use super::perform::Performer;
 use super::plan::RunPlan;
-use super::probe::{Captures, Prober};
+use super::probe::{Kept, Prober};
 use super::record::{self, Decided};
 
 /// The store is looked at this often, also when nobody said that a delivery arrived.
@@ -58,7 +58,7 @@ pub(super) struct Live {
     pub(super) plan: Arc<RunPlan>,
     /// The last committed version; 0 before the first commit.
     pub(super) version: u64,
-    pub(super) captures: Captures,
+    pub(super) kept: Kept,
     pending: Decided,
     pub(super) delivery: Option<crate::domain::DeliveryId>,
     pub(super) effects: Vec<Effect>,
@@ -75,7 +75,7 @@ impl Live {
             state,
             plan,
             version,
-            captures: Captures::default(),
+            kept: Kept::default(),
             pending: Decided::default(),
             delivery: None,
             effects: Vec::new(),

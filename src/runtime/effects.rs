@@ -74,7 +74,7 @@ impl Dispatcher {
         let target = Target {
             deployment,
             run: run.clone(),
-            captures: live.captures.clone(),
+            kept: live.kept.clone(),
             at_own_address: subject == Subject::LastGood,
         };
         let (prober, plan, inputs, metrics) = (

@@ -8,6 +8,7 @@ use crate::check::Check;
 use crate::config::{Config, Limit, Settings};
 use crate::domain::Deployment;
 use crate::machine::{CheckPlan, Limits, Plan};
+use crate::step::Step;
 
 /// Warm-up limit for an app without history.
 const WARM_UP_MS_DEFAULT: u64 = 300_000;
@@ -73,6 +74,7 @@ impl RunPlan {
             checks: checks.iter().map(|check| check_plan(check, &checks)).collect(),
             gate_form: settings.warmup.step.form(),
             gate_any_answer: settings.warmup.step.expect.is_empty(),
+            identity_unknown: identity_unknown(&settings, &checks, deployment).map(str::to_owned),
             warm_up_ms: warm_up_ms(&settings, warm_ups_ms),
             every_ms: millis(settings.retry.every),
             failures: settings.retry.failures,
@@ -105,6 +107,21 @@ fn check_plan(check: &Check, all: &[Arc<Check>]) -> CheckPlan {
     }
 }
 
+/// Why the old version's answers cannot be told from the new one's, if so.
+fn identity_unknown(settings: &Settings, checks: &[Arc<Check>], deployment: &Deployment) -> Option<&'static str> {
+    let steps = std::iter::once(&settings.warmup.step).chain(checks.iter().map(|check| &check.step));
+    let telling: Vec<&Step> = steps.filter(|step| step.tells_identity()).collect();
+    let by_id = telling
+        .iter()
+        .any(|step| step.slots().iter().any(|slot| slot == "deploy.id"));
+    let has_commit = deployment.commit.sha.as_deref().is_some_and(|sha| !sha.is_empty());
+    if telling.is_empty() {
+        Some("nothing in the config expects `{{ deploy.commit }}` of an answer")
+    } else {
+        (!by_id && !has_commit).then_some("the platform tells no commit of this deployment")
+    }
+}
+
 fn warm_up_ms(settings: &Settings, warm_ups_ms: &[u64]) -> u64 {
     match settings.warmup.limit {
         Limit::Fixed(limit) => millis(limit),
@@ -129,4 +146,75 @@ pub(super) fn limits(settings: &Settings) -> Limits {
 
 pub(super) fn millis(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{FixedEnv, load};
+    use crate::domain::{AppKey, Commit, DeploymentState};
+
+    fn plan(config: &str, sha: Option<&str>, warm_ups_ms: &[u64]) -> Plan {
+        let env = FixedEnv::default().file("checks.toml", config);
+        let config = load(Path::new("checks.toml"), &env).unwrap();
+        let deployment = Deployment {
+            key: AppKey {
+                platform: "temps".into(),
+                project: "1".into(),
+                environment: "1".into(),
+            },
+            id: "1".into(),
+            app: "shop".to_owned(),
+            environment: "production".to_owned(),
+            preview: false,
+            state: DeploymentState::Good,
+            state_word: String::new(),
+            current: true,
+            rollback: false,
+            rolled_back_from: None,
+            commit: Commit {
+                sha: sha.map(str::to_owned),
+                ..Commit::default()
+            },
+            url: None,
+            own_url: None,
+            created_at: None,
+        };
+        RunPlan::of(Arc::new(config), &deployment, warm_ups_ms).plan
+    }
+
+    #[test]
+    fn a_warm_up_limit_is_learned_within_its_bounds() {
+        let table: &[(&[u64], u64)] = &[
+            (&[], 300_000),
+            (&[1_000; 9], 300_000),
+            (&[1_000; 10], 30_000),
+            (&[60_000; 10], 180_000),
+            (&[200_000; 10], 300_000),
+        ];
+        for (warm_ups_ms, limit_ms) in table {
+            assert_eq!(
+                plan("[check.home]\nget = \"/\"", None, warm_ups_ms).warm_up_ms,
+                *limit_ms
+            );
+        }
+        let fixed = "[warmup]\nfor = \"90s\"\n[check.home]\nget = \"/\"";
+        assert_eq!(plan(fixed, None, &[1_000; 10]).warm_up_ms, 90_000);
+    }
+
+    #[test]
+    fn a_run_says_when_no_answer_can_be_told_to_be_the_new_versions() {
+        let by = |slot: &str| {
+            format!(
+                "[warmup]\nget = \"/version\"\nexpect.json.version = \"{{{{ {slot} }}}}\"\n[check.home]\nget = \"/\""
+            )
+        };
+        let why = |config: &str, sha| plan(config, sha, &[]).identity_unknown.unwrap_or_default();
+        assert!(why("[check.home]\nget = \"/\"", Some("0123456")).contains("nothing in the config expects"));
+        assert!(why(&by("deploy.commit"), None).contains("tells no commit"));
+        assert_eq!(why(&by("deploy.commit"), Some("0123456")), "");
+        assert_eq!(why(&by("deploy.id"), None), "");
+    }
 }

@@ -4,22 +4,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use url::Url;
 
-use crate::check::{self, Unanswered};
-use crate::domain::{CheckName, Class, Deployment, Identity, Observation, Reason, RunId};
+use crate::check::{self, Makers, Unanswered};
+use crate::domain::{CheckName, Class, Deployment, Identity, Observation, Reason, RunId, Timing};
 use crate::http::{Client, Trust};
-use crate::machine::Place;
+use crate::machine::{Place, WARM_UP};
 use crate::platform::File;
-use crate::step::{self, Redactor, Step, Value, Values};
+use crate::step::{self, Redactor, Response, Step, Value, Values};
 
 use super::plan::RunPlan;
 
-/// What the checks of one run keep of answers, as `check.name`. In memory only: captures are secret.
+/// What one run keeps of answers, in memory only: captured values, which are secret, and what answers looked like.
 #[derive(Clone, Default)]
-pub struct Captures(Arc<Mutex<Vec<(String, Value)>>>);
+pub struct Kept {
+    captures: Arc<Mutex<Vec<(String, Value)>>>,
+    makers: Arc<Mutex<Makers>>,
+}
 
-impl Captures {
-    fn keep(&self, check: &CheckName, captured: Vec<(String, Value)>) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+impl Kept {
+    fn capture(&self, check: &CheckName, captured: Vec<(String, Value)>) {
+        let mut kept = self.captures.lock().unwrap_or_else(PoisonError::into_inner);
         for (name, value) in captured {
             let name = format!("{check}.{name}");
             kept.retain(|(known, _)| *known != name);
@@ -27,8 +30,13 @@ impl Captures {
         }
     }
 
+    fn attribute(&self, check: &CheckName, response: &Response, seen: Observation) -> Observation {
+        let mut makers = self.makers.lock().unwrap_or_else(PoisonError::into_inner);
+        makers.attribute(check, response, seen)
+    }
+
     fn add_to(&self, values: &mut Values) {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.captures.lock().unwrap_or_else(PoisonError::into_inner);
         values.extend(kept.iter().cloned());
     }
 }
@@ -41,7 +49,7 @@ pub struct Target {
     /// The run that asks.
     pub run: RunId,
     /// What was kept of earlier answers.
-    pub captures: Captures,
+    pub kept: Kept,
     /// It answers at an address of its own, where only the platform says so: whatever the config says of the address
     /// is about the current version, and no credentials go there.
     pub at_own_address: bool,
@@ -75,7 +83,7 @@ impl Prober {
         };
         let check = ready.check.as_ref();
         let mut values = plan.config.values_for(&target.deployment, &target.run, check);
-        target.captures.add_to(&mut values);
+        target.kept.add_to(&mut values);
         if check.is_none() && !identity_is_known(&ready.step, &values) {
             ready.step = ready.step.without_identity();
         }
@@ -97,15 +105,18 @@ impl Prober {
                 reason: failure.reason,
                 detail: &failure.detail,
                 elapsed: failure.elapsed,
+                timing: failure.timing,
                 address: failure.address,
             }),
         };
         let placeholders = file.map(File::placeholders).unwrap_or_default();
         let seen = check::classify(&ready.step, assessed, placeholders, &redactor);
-        if let Some(check) = &ready.check {
-            target.captures.keep(check, seen.captured);
+        let name = ready.check.clone().unwrap_or_else(|| WARM_UP.into());
+        target.kept.capture(&name, seen.captured);
+        match &sent {
+            Ok(response) => target.kept.attribute(&name, response, seen.observation),
+            Err(_) => seen.observation,
         }
-        seen.observation
     }
 }
 
@@ -155,6 +166,8 @@ fn unsendable(detail: &str) -> Observation {
         app_made: false,
         warned: false,
         latency_ms: 0,
+        timing: Timing::default(),
+        http_version: None,
         status: None,
         address: None,
         detail: detail.to_owned(),

@@ -4,8 +4,10 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use url::Url;
+
+use crate::domain::Timing;
 
 /// The largest body of an answer that is read, in bytes: 4 MiB.
 pub const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -63,6 +65,10 @@ pub struct Response {
     pub url: Url,
     /// The address dialled.
     pub address: Option<IpAddr>,
+    /// The protocol it was given in.
+    pub version: Version,
     /// From the start of the request to the last byte of the answer.
     pub elapsed: Duration,
+    /// Where that time went.
+    pub timing: Timing,
 }

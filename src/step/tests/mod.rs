@@ -55,6 +55,8 @@ fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
         map.append(name, HeaderValue::from_str(value).unwrap());
     }
     Response {
+        version: http::Version::HTTP_11,
+        timing: crate::domain::Timing::default(),
         status,
         headers: map,
         body: body.as_bytes().to_vec(),
