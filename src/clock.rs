@@ -118,6 +118,15 @@ impl Ids {
         rand::Rng::next_u64(&mut rand::rng())
     }
 
+    /// Random bytes for a key, from the operating system's source by way of a cryptographic generator.
+    pub fn key(&self) -> [u8; 32] {
+        let mut key = [0; 32];
+        for part in key.chunks_exact_mut(8) {
+            part.copy_from_slice(&self.seed().to_be_bytes());
+        }
+        key
+    }
+
     fn seed_128(&self) -> u128 {
         (u128::from(self.seed()) << 64) | u128::from(self.seed())
     }

@@ -47,6 +47,7 @@ async fn receiver(answer: Answer) -> (String, Seen) {
 
 fn endpoint(url: &str, format: Format, secret: Option<&str>) -> Endpoint {
     Endpoint {
+        approve: false,
         name: EndpointName::new("ops"),
         format,
         url: Address::parse(url).expect("an address"),

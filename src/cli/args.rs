@@ -66,9 +66,15 @@ pub(super) enum Command {
     /// End a pause.
     #[command(after_help = "Example: backstop resume shop")]
     Resume(AppArgs),
+    /// Approve the rollback that a run waits for; the guards are asked again.
+    #[command(after_help = "Example: backstop approve run_01k…")]
+    Approve(RunArgs),
+    /// Roll the deployment of a run back, whatever was concluded of it.
+    #[command(after_help = "Example: backstop rollback run_01k…")]
+    Rollback(RunArgs),
     /// End a run without a verdict.
     #[command(after_help = "Example: backstop cancel run_01k…")]
-    Cancel(CancelArgs),
+    Cancel(RunArgs),
     /// Print completions for a shell.
     #[command(after_help = "Example: backstop completions bash > /etc/bash_completion.d/backstop")]
     Completions {
@@ -326,7 +332,7 @@ pub(super) struct AppArgs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct CancelArgs {
+pub(super) struct RunArgs {
     /// The run.
     pub(super) id: String,
     #[command(flatten)]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::Exit;
 use super::agent::Remote;
 use super::args::{
-    AgentArgs, AppArgs, CancelArgs, DeliveriesArgs, DeliveriesCommand, Format, PauseArgs, RunsArgs, RunsCommand,
+    AgentArgs, AppArgs, DeliveriesArgs, DeliveriesCommand, Format, PauseArgs, RunArgs, RunsArgs, RunsCommand,
 };
 use super::table::{plain, table};
 
@@ -186,10 +186,32 @@ pub(super) async fn resume(args: &AppArgs) -> anyhow::Result<Exit> {
 }
 
 /// `backstop cancel`.
-pub(super) async fn cancel(args: &CancelArgs) -> anyhow::Result<Exit> {
+pub(super) async fn cancel(args: &RunArgs) -> anyhow::Result<Exit> {
     let path = format!("/api/v1/runs/{}/cancel", segment(&args.id));
     Remote::new(&args.agent)?.change(Method::POST, &path, None).await?;
     println!("{} is cancelled", plain(&args.id));
+    Ok(Exit::Ok)
+}
+
+/// `backstop approve`.
+pub(super) async fn approve(args: &RunArgs) -> anyhow::Result<Exit> {
+    let path = format!("/api/v1/runs/{}/approve", segment(&args.id));
+    Remote::new(&args.agent)?.change(Method::POST, &path, None).await?;
+    println!(
+        "approved; `backstop runs show {}` shows what comes of it",
+        plain(&args.id)
+    );
+    Ok(Exit::Ok)
+}
+
+/// `backstop rollback`.
+pub(super) async fn rollback(args: &RunArgs) -> anyhow::Result<Exit> {
+    let path = format!("/api/v1/runs/{}/rollback", segment(&args.id));
+    Remote::new(&args.agent)?.change(Method::POST, &path, None).await?;
+    println!(
+        "ordered; `backstop runs show {}` shows what comes of it",
+        plain(&args.id)
+    );
     Ok(Exit::Ok)
 }
 

@@ -89,6 +89,8 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
             Command::Deliveries(args) => ask::deliveries(&args).await,
             Command::Pause(args) => ask::pause(&args).await,
             Command::Resume(args) => ask::resume(&args).await,
+            Command::Approve(args) => ask::approve(&args).await,
+            Command::Rollback(args) => ask::rollback(&args).await,
             Command::Cancel(args) => ask::cancel(&args).await,
             Command::Lint(_)
             | Command::Verify(_)

@@ -97,6 +97,7 @@ impl Reader<'_> {
         // The first scope has it, below what `[env.X]` says.
         base_settings.base = None;
         let policies = policies?;
+        self.approvals(&root, &base_settings, &policies, &server, &endpoints);
         self.run_slots(&root, &read, &base_settings, &policies, &controls);
         let scopes = self.scopes(read, &policies);
         Some(Config {

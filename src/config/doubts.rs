@@ -6,13 +6,49 @@ use super::assemble::FileChecks;
 use super::checks::{CHECKS_MAX, RawCheck};
 use super::read::Reader;
 use super::scope::{Origin, Scope};
-use super::settings::Policy;
+use super::server::Server;
+use super::settings::{Policy, Settings};
 use super::when::When;
-use crate::document::Source;
-use crate::domain::{CheckName, Severity};
+use crate::document::{Source, Table};
+use crate::domain::{CheckName, Mode, Severity};
+use crate::outcome::Endpoint;
 use crate::step::Step;
 
 impl Reader<'_> {
+    /// `mode = "approve"` needs somebody who can approve, and an address where they can.
+    pub(super) fn approvals(
+        &mut self,
+        root: &Table<'_>,
+        settings: &Settings,
+        policies: &[Policy],
+        server: &Server,
+        endpoints: &[Endpoint],
+    ) {
+        let modes = policies
+            .iter()
+            .map(|policy| policy.settings.mode)
+            .chain([settings.mode]);
+        if !modes.into_iter().any(|mode| mode == Mode::Approve) {
+            return;
+        }
+        let place = if root.has("mode") {
+            root.key_place("mode")
+        } else {
+            root.place()
+        };
+        if server.public_url.is_none() {
+            let help =
+                "add `public_url = \"https://backstop.example.com\"` to [server]: the link in the message leads there";
+            self.problems
+                .push_missing(place.clone(), "`mode = \"approve\"` needs `public_url`", help);
+        }
+        if !endpoints.iter().any(|endpoint| endpoint.approve) {
+            let help = "add `approve = true` to the [outcome.X] whose readers may approve; only it gets the link";
+            self.problems
+                .push_missing(place, "`mode = \"approve\"`, and nobody is asked", help);
+        }
+    }
+
     pub(super) fn unique_names<'c, 'a: 'c>(&mut self, checks: impl Iterator<Item = &'c RawCheck<'a>>) {
         let mut seen: BTreeMap<&str, &RawCheck<'a>> = BTreeMap::new();
         for (number, check) in checks.enumerate() {

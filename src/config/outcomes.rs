@@ -32,12 +32,7 @@ const FORMATS_LATER: [&str; 7] = [
 ];
 
 /// Events that are not sent yet; asking for them is no mistake.
-const EVENTS_LATER: [&str; 4] = [
-    "approval.requested",
-    "delivery.missed",
-    "protection.lost",
-    "protection.restored",
-];
+const EVENTS_LATER: [&str; 3] = ["delivery.missed", "protection.lost", "protection.restored"];
 
 impl Reader<'_> {
     /// Reads `[outcome.X]`, all of them.
@@ -95,6 +90,7 @@ impl Reader<'_> {
         let events = table.take("events");
         let events = events.map_or_else(Vec::new, |node| self.events(&node));
         let when = self.endpoint_when(&mut table);
+        let approve = table.bool("approve", &mut self.problems).unwrap_or(false);
         if let (Some((Format::Plain, _)), false) = (&address, table.has("secret")) {
             let help = "add `secret = \"{{ secret.NAME }}\"`, so that the receiver can tell our messages from others";
             self.problems.warn(
@@ -121,6 +117,7 @@ impl Reader<'_> {
             secret,
             events,
             when,
+            approve,
         })
     }
 

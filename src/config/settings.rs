@@ -169,15 +169,7 @@ impl Reader<'_> {
     }
 
     fn mode(&mut self, table: &mut Table<'_>, default: Mode) -> Mode {
-        if let Some(node) = table.take("mode").filter(|node| node.as_str() == Some("approve")) {
-            self.problems.push_help(
-                node.place(),
-                "`mode = \"approve\"` is not available yet",
-                "use \"alert-only\" and roll back by hand, or \"auto-rollback\"",
-            );
-            return default;
-        }
-        let modes = [Mode::AlertOnly, Mode::AutoRollback].map(|mode| (mode.as_str(), mode));
+        let modes = [Mode::AlertOnly, Mode::Approve, Mode::AutoRollback].map(|mode| (mode.as_str(), mode));
         self.choice(table, "mode", &modes, default)
     }
 

@@ -19,6 +19,6 @@ pub use id::{
     CheckName, DeliveryId, DeploymentId, EndpointName, EnvironmentId, MessageId, PlatformName, ProjectId, RunId,
 };
 pub use observation::{Class, Identity, Observation, Reason, Timing};
-pub use outcome::{CheckReport, Outcome, OutcomeEvent, RollbackReport};
+pub use outcome::{Approval, CheckReport, Outcome, OutcomeEvent, RollbackReport};
 pub use time::Timestamp;
 pub use verdict::{Mode, Severity, Verdict};

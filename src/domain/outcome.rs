@@ -47,6 +47,8 @@ outcome_events! {
     RollbackFailed = "rollback.failed";
     /// The deployment is bad and was left live; the reason says why.
     RollbackWithheld = "rollback.withheld";
+    /// A rollback waits for a person.
+    ApprovalRequested = "approval.requested";
     /// A newer deployment took over, or a person ended the run.
     RunSuperseded = "run.superseded";
     /// An endpoint keeps failing.
@@ -91,6 +93,19 @@ pub struct RollbackReport {
     pub platform_state: Option<String>,
 }
 
+/// A rollback that waits for a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// The bad deployment.
+    pub from: DeploymentId,
+    /// The deployment to go back to.
+    pub to: DeploymentId,
+    /// Until when it may be approved.
+    pub expires_at: Timestamp,
+    /// Somebody approved it.
+    pub given: bool,
+}
+
 /// What a run tells the world. Rendering makes bytes of it, per endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
@@ -129,4 +144,6 @@ pub struct Outcome {
     pub checks: Vec<CheckReport>,
     /// The rollback, if one was begun.
     pub rollback: Option<RollbackReport>,
+    /// The approval that is asked for.
+    pub approval: Option<Approval>,
 }

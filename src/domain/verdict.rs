@@ -36,6 +36,8 @@ impl Verdict {
 pub enum Mode {
     /// Say so, and nothing else. The stricter of the two, so it orders first.
     AlertOnly,
+    /// Ask a person, and roll back if they say so and no guard withholds it.
+    Approve,
     /// Roll back, if no guard withholds it.
     AutoRollback,
 }
@@ -45,6 +47,7 @@ impl Mode {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AlertOnly => "alert-only",
+            Self::Approve => "approve",
             Self::AutoRollback => "auto-rollback",
         }
     }

@@ -32,7 +32,7 @@ impl Turn<'_> {
     pub(super) fn guarded(&mut self, facts: &Facts) {
         self.state.mode = self.plan.mode.min(facts.mode);
         match rule(self.plan, &self.state, facts, self.now) {
-            Ruling::Allowed(targets) => self.begin_act(targets, facts),
+            Ruling::Allowed(targets) => self.allowed(targets, facts),
             Ruling::Compare(target) => self.compare(&target),
             Ruling::Superseded(reason) => self.superseded(reason),
             Ruling::CannotTell(reason) => self.conclude_inconclusive(reason),
@@ -40,7 +40,23 @@ impl Turn<'_> {
         }
     }
 
-    fn withhold(&mut self, reason: &str) {
+    /// Whether a person has to be asked first; and if one was, nothing else is done than what they saw.
+    fn allowed(&mut self, targets: Vec<DeploymentId>, facts: &Facts) {
+        let asks = self.state.mode == Mode::Approve && !self.state.ordered;
+        match (self.state.approval.clone(), targets.first()) {
+            (None, Some(target)) if asks => self.request_approval(target.clone(), facts),
+            (Some(approval), _) if asks && targets.contains(&approval.to) => self.begin_act(vec![approval.to], facts),
+            (Some(approval), _) if asks => {
+                self.withhold(&format!(
+                    "{}, which was approved to go back to, is no target any more",
+                    approval.to
+                ));
+            }
+            _ => self.begin_act(targets, facts),
+        }
+    }
+
+    pub(super) fn withhold(&mut self, reason: &str) {
         self.note(EntryKind::Guard, format!("rollback withheld: {reason}"));
         if let Some(own) = self.state.deployment.clone() {
             self.record(Record::Bad {
@@ -115,7 +131,9 @@ impl Turn<'_> {
         });
         self.state.phase = Phase::Calling;
         let found = self.state.reason.clone().unwrap_or_default();
-        self.say(OutcomeEvent::SmokeTestFailed, &found, false);
+        if !self.state.ordered {
+            self.say(OutcomeEvent::SmokeTestFailed, &found, false);
+        }
         self.say(
             OutcomeEvent::RollbackStarted,
             &format!("{found}. Going back to {target}"),

@@ -14,7 +14,8 @@ const GAP_MS: u64 = 10_000;
 /// flight is stale and dropped.
 pub fn advance(plan: &Plan, state: RunState, event: Event, now: Timestamp) -> Advance {
     let mut turn = Turn::new(plan, state, now);
-    if turn.state.phase != Phase::Done {
+    // An ended run may be taken up again by a person's order, and by nothing else.
+    if turn.state.phase != Phase::Done || matches!(event, Event::Ordered) {
         turn.notice_gap(&event);
         turn.apply(event);
         turn.proceed();
@@ -81,6 +82,8 @@ impl<'a> Turn<'a> {
             Event::Identified { .. } | Event::Looked { .. } | Event::Called { .. } => {}
             Event::Nudged { why } => self.nudged(&why),
             Event::Cancelled => self.cancelled(),
+            Event::Approved => self.approved(),
+            Event::Ordered => self.ordered(),
         }
     }
 
@@ -116,7 +119,7 @@ impl<'a> Turn<'a> {
     }
 
     pub(super) fn nudged(&mut self, why: &str) {
-        if self.state.phase == Phase::Judging && self.state.look.is_none() {
+        if matches!(self.state.phase, Phase::Judging | Phase::Awaiting) && self.state.look.is_none() {
             self.note(EntryKind::Note, format!("{why}; asking the platform what is current"));
             self.ask(LookFor::Nudge);
         }
@@ -139,6 +142,7 @@ impl<'a> Turn<'a> {
             Phase::Verifying => self.proceed_verifying(),
             Phase::Calling => self.proceed_calling(),
             Phase::Guarding => self.gather_failing(),
+            Phase::Awaiting => self.proceed_awaiting(),
             Phase::Settling | Phase::Done => {}
         }
         if let Some(look) = self.state.look.clone()
@@ -188,6 +192,7 @@ impl<'a> Turn<'a> {
             moments.push((look.next_at, WakeReason::AskAgain));
         }
         moments.extend(self.act_wake_at());
+        moments.extend(self.approval_wake_at());
         if let Some((judge, _)) = self.judge_mut() {
             moments.extend(judge.wake_at(plan, now));
         }

@@ -51,6 +51,8 @@ pub enum WakeReason {
     CallAgain,
     /// The platform has had as long as it may.
     SettleLimit,
+    /// Nobody has approved.
+    ApprovalEnds,
 }
 
 impl WakeReason {
@@ -63,6 +65,7 @@ impl WakeReason {
             Self::WatchEnds => "the watch ends",
             Self::AskAgain => "the platform is asked again",
             Self::CallAgain => "the rollback is called again",
+            Self::ApprovalEnds => "waiting for an approval ends",
             Self::SettleLimit => "waiting for the platform ends",
         }
     }
@@ -100,6 +103,10 @@ pub enum Event {
     Nudged { why: String },
     /// A person ended the run.
     Cancelled,
+    /// A person approved the rollback that is waited for.
+    Approved,
+    /// A person ordered a rollback, whatever was concluded.
+    Ordered,
 }
 
 /// What is to be done once the decision is recorded.

@@ -46,6 +46,17 @@ pub(super) fn rule(plan: &Plan, state: &RunState, facts: &Facts, now: Timestamp)
     }
     let limits = plan.limits.stricter(&facts.limits);
     let targets = targets(own, facts, now);
+    let harmful = || {
+        newer_under_way(own, facts, now)
+            .or_else(|| no_target(&targets, own, facts, now))
+            .or_else(|| irreversible(&limits.irreversible, own, targets.first(), facts))
+    };
+    if state.ordered {
+        return match harmful() {
+            Some(reason) => Ruling::Withheld(reason),
+            None => Ruling::Allowed(targets.iter().take(TARGETS_MAX).map(|d| d.id.clone()).collect()),
+        };
+    }
     let first_no = permission(plan, facts)
         .or_else(|| origin(own, facts))
         .or_else(|| newer_under_way(own, facts, now))

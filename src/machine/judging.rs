@@ -55,7 +55,7 @@ impl Turn<'_> {
     /// The judging under way, and of which version.
     pub(super) fn judge_mut(&mut self) -> Option<(&mut Judge, Subject)> {
         match self.state.phase {
-            Phase::Judging | Phase::Guarding | Phase::Calling => {
+            Phase::Judging | Phase::Guarding | Phase::Awaiting | Phase::Calling => {
                 self.state.judge.as_mut().map(|judge| (judge, Subject::Deployment))
             }
             Phase::Verifying => self.state.verify.as_mut().map(|judge| (judge, Subject::Restored)),

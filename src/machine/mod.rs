@@ -11,6 +11,7 @@
 
 mod act;
 mod advance;
+mod approve;
 mod attribute;
 mod compare;
 mod confirm;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::event::Place;
 use super::judge::Judge;
 use crate::domain::{
-    Deployment, DeploymentId, Heard, Mode, PlatformName, Reason, RollbackReport, RunId, Timestamp, Verdict,
+    Approval, Deployment, DeploymentId, Heard, Mode, PlatformName, Reason, RollbackReport, RunId, Timestamp, Verdict,
 };
 
 /// The action of a run that had nothing to judge.
@@ -114,6 +114,8 @@ pub enum Phase {
     Judging,
     /// Unhealthy; asking whether a rollback may be made.
     Guarding,
+    /// Unhealthy, and no guard withholds a rollback; a person is asked.
+    Awaiting,
     /// The platform is being asked to roll back, or is to be asked again.
     Calling,
     /// The platform accepted; waiting until the target is current.
@@ -131,6 +133,7 @@ impl Phase {
             Self::Confirming => "confirming",
             Self::Judging => "judging",
             Self::Guarding => "guarding",
+            Self::Awaiting => "awaiting approval",
             Self::Calling => "rolling back",
             Self::Settling => "settling",
             Self::Verifying => "verifying",
@@ -166,6 +169,10 @@ pub struct RunState {
     pub failing: Vec<Place>,
     /// The comparison with the last-good version, where it can be reached.
     pub last_good: Option<LastGood>,
+    /// The approval that is waited for, or was given.
+    pub approval: Option<Approval>,
+    /// A person ordered the rollback, whatever was concluded.
+    pub ordered: bool,
     /// The rollback, once decided.
     pub act: Option<Act>,
     /// The restored version.
@@ -218,6 +225,8 @@ impl RunState {
             judge: None,
             failing: Vec::new(),
             last_good: None,
+            approval: None,
+            ordered: false,
             act: None,
             restored: None,
             verify: None,
@@ -238,11 +247,20 @@ impl RunState {
         }
     }
 
+    /// Whether a person may order a rollback of this deployment: it is known, and no call was made yet.
+    pub fn may_order(&self) -> bool {
+        let idle = matches!(
+            self.phase,
+            Phase::Judging | Phase::Guarding | Phase::Awaiting | Phase::Done
+        );
+        idle && self.deployment.is_some() && self.act.is_none()
+    }
+
     /// Whether a person may end the run now: not while a call to the platform may have an effect.
     pub fn may_cancel(&self) -> bool {
         matches!(
             self.phase,
-            Phase::Confirming | Phase::Judging | Phase::Guarding | Phase::Verifying
+            Phase::Confirming | Phase::Judging | Phase::Guarding | Phase::Awaiting | Phase::Verifying
         )
     }
 }

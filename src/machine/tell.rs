@@ -59,6 +59,10 @@ impl Turn<'_> {
                 .map(|judge| judge.reports(self.plan, self.now))
                 .unwrap_or_default(),
             rollback: state.rollback.clone(),
+            approval: state
+                .approval
+                .clone()
+                .filter(|_| event == OutcomeEvent::ApprovalRequested),
         });
         self.commit_now = true;
     }

@@ -30,8 +30,8 @@ pub(super) struct Message {
     pub(super) checks: Vec<String>,
     /// What to do.
     pub(super) next: &'static str,
-    /// The run's page.
-    pub(super) link: Option<Url>,
+    /// Where to click: our words, and the address.
+    pub(super) links: Vec<(&'static str, Url)>,
     /// When it was decided.
     pub(super) at: Timestamp,
     /// Where it comes from: our run's id, and the event's name.
@@ -40,7 +40,7 @@ pub(super) struct Message {
 
 impl Message {
     /// What people are to be told of `outcome`.
-    pub(super) fn of(outcome: &Outcome, link: Option<Url>) -> Self {
+    pub(super) fn of(outcome: &Outcome, run: Option<Url>, approve: Option<&Url>) -> Self {
         let words = words::of(outcome.event);
         let severity = if outcome.page {
             Severity::Critical
@@ -59,7 +59,11 @@ impl Message {
             facts: facts(outcome),
             checks: checks(&outcome.checks),
             next: words.next,
-            link,
+            links: approve
+                .map(|approve| ("Look and approve", approve.clone()))
+                .into_iter()
+                .chain(run.map(|run| ("Open the run", run)))
+                .collect(),
             at: outcome.at,
             origin: format!("{} · {}", outcome.event.as_str(), outcome.run),
         }

@@ -51,22 +51,20 @@ pub(super) fn render(message: &Message) -> String {
         "fields": fields,
         "footer": {"text": line(&message.origin, FOOTER_UNITS_MAX, verbatim)},
     });
-    if let Some(link) = &message.link {
+    if let Some((_, link)) = message.links.first() {
         embed["url"] = json!(link.as_str());
     }
     json!({"embeds": [embed], "allowed_mentions": {"parse": []}}).to_string()
 }
 
-/// What to do, and the link to the run unless it would not fit.
+/// What to do, and the links as far as they fit.
 fn next(message: &Message) -> String {
-    let link = message
-        .link
-        .as_ref()
-        .map(|link| format!("\n[Open the run]({})", link_target(link)));
     let mut text = line(message.next, FACT_UNITS_MAX, escape);
-    if let Some(link) = link.filter(|link| text.encode_utf16().count() + link.encode_utf16().count() <= VALUE_UNITS_MAX)
-    {
-        text.push_str(&link);
+    for (words, link) in &message.links {
+        let link = format!("\n[{words}]({})", link_target(link));
+        if text.encode_utf16().count() + link.encode_utf16().count() <= VALUE_UNITS_MAX {
+            text.push_str(&link);
+        }
     }
     text
 }

@@ -48,6 +48,8 @@ pub struct Endpoint {
     pub events: Vec<String>,
     /// The apps and environments that it wants to hear of.
     pub when: When,
+    /// Its readers may approve rollbacks: only such an endpoint gets the link.
+    pub approve: bool,
 }
 
 /// Which apps and environments; a list without patterns stands for all of them.

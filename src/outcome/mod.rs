@@ -4,6 +4,7 @@
 //! knows when to send, what waits or what was sent before: [`judge_attempt`] and [`next_try`] say what the schedule
 //! asks for, and whoever keeps the outbox does it.
 
+mod approval;
 mod attempt;
 mod chat;
 mod discord;
@@ -18,6 +19,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use approval::{ApprovalKey, TOKEN_PARAM};
 pub use attempt::{Attempted, RESPONSE_BYTES_MAX, attempt};
 pub use endpoint::{Address, AddressError, Endpoint, Format, When, wants};
 pub use schedule::{ATTEMPTS_MAX, Next, RETRY_AFTER_MAX, judge_attempt, next_try};
@@ -38,14 +40,20 @@ pub struct Rendered {
 /// Renders `outcome` for an endpoint that reads `format`.
 ///
 /// `public_url` is where people reach our dashboard; without it the message has no link to the run. `message` is the
-/// receiver's idempotency key. Every text in the outcome may be hostile: it is cut to a bound, and in chat formats it
+/// receiver's idempotency key. `approve` is the link by which the receiver may approve a rollback. Every text in the outcome may be hostile: it is cut to a bound, and in chat formats it
 /// can neither mention anybody nor make a link.
-pub fn render(outcome: &Outcome, format: Format, public_url: Option<&Url>, message: &MessageId) -> Rendered {
+pub fn render(
+    outcome: &Outcome,
+    format: Format,
+    public_url: Option<&Url>,
+    approve: Option<&Url>,
+    message: &MessageId,
+) -> Rendered {
     let run_link = public_url.and_then(|base| run_link(base, outcome));
     let json = match format {
-        Format::Plain => plain::render(outcome, run_link.as_ref(), message),
-        Format::Slack => slack::render(&chat::Message::of(outcome, run_link)),
-        Format::Discord => discord::render(&chat::Message::of(outcome, run_link)),
+        Format::Plain => plain::render(outcome, run_link.as_ref(), approve, message),
+        Format::Slack => slack::render(&chat::Message::of(outcome, run_link, approve)),
+        Format::Discord => discord::render(&chat::Message::of(outcome, run_link, approve)),
     };
     Rendered {
         content_type: "application/json".to_owned(),

@@ -16,9 +16,9 @@ const NAME_BYTES_MAX: usize = 512;
 const CHECKS_MAX: usize = 200;
 
 /// The message as JSON text.
-pub(super) fn render(outcome: &Outcome, run_link: Option<&Url>, message: &MessageId) -> String {
+pub(super) fn render(outcome: &Outcome, run_link: Option<&Url>, approve: Option<&Url>, message: &MessageId) -> String {
     // Strings, numbers and lists in structs always serialise; were that ever not so, the receiver gets valid JSON.
-    serde_json::to_string(&body(outcome, run_link, message)).unwrap_or_else(|_| "{}".to_owned())
+    serde_json::to_string(&body(outcome, run_link, approve, message)).unwrap_or_else(|_| "{}".to_owned())
 }
 
 #[derive(Serialize)]
@@ -46,6 +46,8 @@ struct Body<'a> {
     checks_omitted: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rollback: Option<RollbackPart>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approval: Option<ApprovalPart>,
     #[serde(skip_serializing_if = "Option::is_none")]
     links: Option<Links<'a>>,
 }
@@ -91,11 +93,26 @@ struct RollbackPart {
 }
 
 #[derive(Serialize)]
-struct Links<'a> {
-    run: &'a str,
+struct ApprovalPart {
+    from: String,
+    to: String,
+    expires_at: String,
 }
 
-fn body<'a>(outcome: &'a Outcome, run_link: Option<&'a Url>, message: &'a MessageId) -> Body<'a> {
+#[derive(Serialize)]
+struct Links<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approve: Option<&'a str>,
+}
+
+fn body<'a>(
+    outcome: &'a Outcome,
+    run_link: Option<&'a Url>,
+    approve: Option<&'a Url>,
+    message: &'a MessageId,
+) -> Body<'a> {
     Body {
         event: outcome.event.as_str(),
         timestamp: rfc3339_seconds(outcome.at),
@@ -118,7 +135,15 @@ fn body<'a>(outcome: &'a Outcome, run_link: Option<&'a Url>, message: &'a Messag
             .checked_sub(CHECKS_MAX)
             .filter(|omitted| *omitted > 0),
         rollback: outcome.rollback.as_ref().map(rollback),
-        links: run_link.map(|run| Links { run: run.as_str() }),
+        approval: outcome.approval.as_ref().map(|approval| ApprovalPart {
+            from: name(approval.from.as_str()),
+            to: name(approval.to.as_str()),
+            expires_at: rfc3339_seconds(approval.expires_at),
+        }),
+        links: (run_link.is_some() || approve.is_some()).then(|| Links {
+            run: run_link.map(Url::as_str),
+            approve: approve.map(Url::as_str),
+        }),
     }
 }
 

@@ -36,8 +36,8 @@ pub(super) fn render(message: &Message) -> String {
         "*What to do:* {}",
         line(message.next, PARAGRAPH_UNITS_MAX, escape)
     )));
-    if let Some(link) = &message.link {
-        blocks.push(section(format!("<{}|Open the run>", link_target(link))));
+    for (words, link) in &message.links {
+        blocks.push(section(format!("<{}|{words}>", link_target(link))));
     }
     blocks.push(json!({"type": "context", "elements": [mrkdwn(line(&message.origin, FIELD_UNITS_MAX, escape))]}));
     json!({

@@ -124,6 +124,11 @@ pub(super) static TABLE: &[Words] = &[
         next: "Decide now: roll back by hand, or fix forward. It will not be rolled back by itself.",
     },
     Words {
+        event: OutcomeEvent::ApprovalRequested, severity: Severity::Critical,
+        title: "Roll back? A person is asked",
+        next: "Open the link, look, and approve; or let it be, and it stays live.",
+    },
+    Words {
         event: OutcomeEvent::RunSuperseded, severity: Severity::Info,
         title: "Smoke test ended early",
         next: "Nothing, unless you expected a verdict on this deployment.",

@@ -245,7 +245,12 @@ impl Platform {
         let (what, request) = self.request(step, values)?;
         let response = match self.client.send(&request, Trust::Configured).await {
             Ok(response) => response,
-            Err(failure) => return Err(Error::Unreachable { what, failure }),
+            Err(failure) => {
+                return Err(Error::Unreachable {
+                    what,
+                    failure: Box::new(failure),
+                });
+            }
         };
         if !is_json(&response) || !(200..300).contains(&response.status) {
             return Err(Error::of_answer(what, &response));

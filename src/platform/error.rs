@@ -15,7 +15,7 @@ pub enum Error {
         /// What was asked.
         what: String,
         /// What went wrong.
-        failure: Failure,
+        failure: Box<Failure>,
     },
     /// It answered with an error.
     #[error("{what} answered {status}: {said}")]

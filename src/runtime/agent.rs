@@ -14,6 +14,7 @@ use crate::config::{self, Config};
 use crate::domain::PlatformName;
 use crate::http::Client;
 use crate::machine::RunState;
+use crate::outcome::ApprovalKey;
 use crate::platform::Platform;
 use crate::store::{self, RunRecord, Store};
 use crate::telemetry::Metrics;
@@ -117,8 +118,9 @@ impl Agent {
         };
         let prober = Prober::new(parts.client.clone());
         let (metrics, outbox) = (parts.metrics.clone(), Arc::clone(outbox));
-        let (mut dispatcher, inbox) =
-            Dispatcher::new(performer, prober, parts.ids.clone(), metrics, outbox, stop.clone());
+        let approvals = ApprovalKey::new(parts.store.key("approval", parts.ids.key()).await?);
+        let ids = parts.ids.clone();
+        let (mut dispatcher, inbox) = Dispatcher::new(performer, prober, approvals, ids, metrics, outbox, stop.clone());
         for record in parts.store.unfinished_runs().await? {
             if let Some(live) = take_over(parts, &record).await? {
                 tracing::info!(run.id = %record.id, phase = %record.phase, "taking over an unfinished run");

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::{Clock, Ids};
 use crate::domain::{AppKey, Deployment, DeploymentId, RunId, Timestamp};
 use crate::machine::{Effect, Event, Phase, RunState, advance};
+use crate::outcome::ApprovalKey;
 use crate::store::{self, RunRecord};
 use crate::telemetry::Metrics;
 
@@ -87,12 +88,20 @@ impl Live {
     }
 }
 
+impl Live {
+    /// Whether a decision is on its way to the store.
+    pub(super) fn is_committing(&self) -> bool {
+        self.committing
+    }
+}
+
 /// Owns the runs.
 pub(super) struct Dispatcher {
     pub(super) performer: Performer,
     pub(super) prober: Prober,
     pub(super) baseline: Baseline,
     pub(super) clock: Clock,
+    pub(super) approvals: ApprovalKey,
     pub(super) ids: Ids,
     pub(super) metrics: Metrics,
     pub(super) outbox: Arc<Notify>,
@@ -110,6 +119,7 @@ impl Dispatcher {
     pub(super) fn new(
         performer: Performer,
         prober: Prober,
+        approvals: ApprovalKey,
         ids: Ids,
         metrics: Metrics,
         outbox: Arc<Notify>,
@@ -124,6 +134,7 @@ impl Dispatcher {
             performer,
             prober,
             clock,
+            approvals,
             ids,
             metrics,
             outbox,
@@ -205,6 +216,13 @@ impl Dispatcher {
             Command::DeliveriesArrived => self.intake().await,
             Command::OutboxChanged => self.outbox.notify_one(),
             Command::Cancel { run, reply } => self.cancel(&run, reply),
+            Command::Approval { run, by, act, reply } => {
+                // The asker may have gone away; what was decided holds all the same.
+                let _ = reply.send(self.approval(&run, &by, act));
+            }
+            Command::Order { run, reply } => {
+                let _ = reply.send(self.order(&run).await);
+            }
         }
     }
 
@@ -256,6 +274,7 @@ impl Dispatcher {
             live.version + 1,
             &live.pending,
             live.delivery.clone(),
+            &self.approvals,
         );
         let commit = match built {
             Ok(commit) => commit,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::domain::RunId;
+use crate::domain::{Approval, RunId};
 
 /// What a [`Handle`] sends to the dispatcher.
 pub(crate) enum Command {
@@ -13,11 +13,72 @@ pub(crate) enum Command {
     DeliveriesArrived,
     /// A message was queued again.
     OutboxChanged,
+    /// A person looks at the approval that a run waits for, or gives it.
+    Approval {
+        run: RunId,
+        by: Approver,
+        act: bool,
+        reply: oneshot::Sender<Result<Awaiting, ApprovalError>>,
+    },
+    /// A person orders a rollback.
+    Order {
+        run: RunId,
+        reply: oneshot::Sender<Result<(), OrderError>>,
+    },
     /// A person wants a run to end.
     Cancel {
         run: RunId,
         reply: oneshot::Sender<Result<(), CancelError>>,
     },
+}
+
+/// Who asks about an approval.
+pub enum Approver {
+    /// Somebody who may do anything.
+    Admin,
+    /// Whoever holds this token.
+    Token(String),
+}
+
+/// A rollback that waits for a person.
+#[derive(Clone, Debug)]
+pub struct Awaiting {
+    /// The app's name.
+    pub app: String,
+    /// The environment's name.
+    pub environment: String,
+    /// Why it should be rolled back.
+    pub reason: String,
+    /// From which version to which, and until when it may be approved.
+    pub approval: Approval,
+}
+
+/// Why there is nothing to approve.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ApprovalError {
+    /// No such run waits for an approval, or the token is not for what it waits for. Which of both is not told.
+    #[error("nothing waits for this approval: it was given, has run out, or never was")]
+    NotAwaited,
+    /// The agent is stopping.
+    #[error("the agent is stopping; ask again when it is back")]
+    Stopping,
+}
+
+/// Why a rollback was not ordered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OrderError {
+    /// There is no such run.
+    #[error("there is no run `{0}`; `backstop runs` lists them")]
+    NoRun(RunId),
+    /// The run has asked the platform already, or does not know its deployment.
+    #[error("run `{0}` cannot order a rollback any more: it has made its call, or never knew its deployment")]
+    TooLate(RunId),
+    /// The store cannot be read.
+    #[error("the store cannot be read now")]
+    Store,
+    /// The agent is stopping.
+    #[error("the agent is stopping; ask again when it is back")]
+    Stopping,
 }
 
 /// Talks to the running agent. Cheap to clone.
@@ -76,6 +137,30 @@ impl Handle {
         };
         self.commands.send(command).await.map_err(|_| CancelError::Stopping)?;
         answer.await.map_err(|_| CancelError::Stopping)?
+    }
+
+    /// The rollback that `run` waits to have approved; with `act`, it is approved.
+    ///
+    /// # Errors
+    /// When nothing waits for it, or `by` may not.
+    pub async fn approval(&self, run: &RunId, by: Approver, act: bool) -> Result<Awaiting, ApprovalError> {
+        let (reply, answer) = oneshot::channel();
+        let run = run.clone();
+        let command = Command::Approval { run, by, act, reply };
+        self.commands.send(command).await.map_err(|_| ApprovalError::Stopping)?;
+        answer.await.map_err(|_| ApprovalError::Stopping)?
+    }
+
+    /// Rolls the deployment of `run` back on a person's order, whatever was concluded of it.
+    ///
+    /// # Errors
+    /// When there is no such run, or it is too late for that.
+    pub async fn order(&self, run: &RunId) -> Result<(), OrderError> {
+        let (reply, answer) = oneshot::channel();
+        let run = run.clone();
+        let command = Command::Order { run, reply };
+        self.commands.send(command).await.map_err(|_| OrderError::Stopping)?;
+        answer.await.map_err(|_| OrderError::Stopping)?
     }
 
     /// Whether the agent is stopping: `/readyz` then says no.

@@ -11,12 +11,13 @@ mod dispatcher;
 mod effects;
 mod handle;
 mod intake;
+mod order;
 mod perform;
 mod plan;
 mod probe;
 mod record;
 
 pub use agent::{Agent, Parts, StartError};
-pub use handle::{CancelError, Handle};
+pub use handle::{ApprovalError, Approver, Awaiting, CancelError, Handle, OrderError};
 pub use plan::RunPlan;
 pub use probe::{Prober, Target};

@@ -2,7 +2,7 @@
 
 use crate::domain::{DeliveryId, Deployment, MessageId, Outcome, RunId};
 use crate::machine::{Advance, Entry, Known, Phase, Record, RunState};
-use crate::outcome;
+use crate::outcome::{self, ApprovalKey};
 use crate::store::{Commit, History, JournalEntry, LedgerWrite, NewMessage, RunRecord};
 
 use super::plan::RunPlan;
@@ -14,12 +14,13 @@ pub(super) fn commit(
     version: u64,
     decided: &Decided,
     delivery: Option<DeliveryId>,
+    approvals: &ApprovalKey,
 ) -> Result<Commit, serde_json::Error> {
     let config = &run_plan.config;
     let messages = decided
         .outcomes
         .iter()
-        .flat_map(|said| messages(said, config))
+        .flat_map(|said| messages(said, config, approvals))
         .collect();
     Ok(Commit {
         run: run_record(state, &config.hash, version)?,
@@ -140,7 +141,7 @@ fn ledger_write(record: Record, run: &RunId) -> LedgerWrite {
 }
 
 /// One message for each endpoint that wants the outcome. Its bytes are made now and never change.
-fn messages(said: &Outcome, config: &crate::config::Config) -> Vec<NewMessage> {
+fn messages(said: &Outcome, config: &crate::config::Config, approvals: &ApprovalKey) -> Vec<NewMessage> {
     let wanting = config
         .endpoints
         .iter()
@@ -153,7 +154,13 @@ fn messages(said: &Outcome, config: &crate::config::Config) -> Vec<NewMessage> {
                 said.run.as_str().trim_start_matches("run_"),
                 said.seq
             ));
-            let rendered = outcome::render(said, endpoint.format, config.server.public_url.as_ref(), &id);
+            let public_url = config.server.public_url.as_ref();
+            // The link is a capability: nobody gets it but whom the config names.
+            let asked = said.approval.as_ref().filter(|_| endpoint.approve);
+            let approve = asked
+                .zip(public_url)
+                .and_then(|(asked, base)| approvals.link(base, &said.run, asked));
+            let rendered = outcome::render(said, endpoint.format, public_url, approve.as_ref(), &id);
             NewMessage {
                 id,
                 endpoint: endpoint.name.clone(),

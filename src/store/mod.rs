@@ -137,6 +137,15 @@ impl Store {
         self.inner.read(sqlite::runs::unfinished).await
     }
 
+    /// One run with its state, to be taken up again.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn run_record(&self, id: &RunId) -> Result<Option<RunRecord>, Error> {
+        let id = id.clone();
+        self.inner.read(move |db| sqlite::runs::by_id(db, &id)).await
+    }
+
     /// Keeps the text of a config under its hash, for the runs that began with it.
     ///
     /// # Errors
@@ -362,6 +371,14 @@ impl Store {
     }
 
     // Housekeeping.
+
+    /// The store's own key of this name; `fresh` becomes it the first time.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn key(&self, name: &'static str, fresh: [u8; 32]) -> Result<[u8; 32], Error> {
+        self.inner.write(move |tx| sqlite::runs::key(tx, name, fresh)).await
+    }
 
     /// Whether the store can be written now.
     ///

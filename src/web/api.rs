@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use super::App;
 use super::extract::{Asked, Segment};
 use super::problem::Problem;
+use super::redact;
 use crate::domain::{DeliveryId, MessageId, RunId};
-use crate::runtime::CancelError;
+use crate::runtime::{ApprovalError, Approver, CancelError, OrderError};
 use crate::store::{
     self, AppView, DeliveryView, EndpointView, EntryView, MessageView, PAGE_MAX, Page, PauseView, RunFilter, RunView,
 };
@@ -166,6 +167,30 @@ pub(super) async fn cancel(State(app): State<Arc<App>>, Segment(id): Segment) ->
     }
 }
 
+pub(super) async fn approve(State(app): State<Arc<App>>, Segment(id): Segment) -> Answer<Done> {
+    match app.handle.approval(&RunId::new(id), Approver::Admin, true).await {
+        Ok(_) => Ok(Json(Done { status: "approved" })),
+        Err(ApprovalError::NotAwaited) => Err(Problem::not_found("no such run waits for an approval")),
+        Err(ApprovalError::Stopping) => Err(Problem::unavailable("the agent is stopping", AGAIN_S)),
+    }
+}
+
+pub(super) async fn order(State(app): State<Arc<App>>, Segment(id): Segment) -> Answer<Done> {
+    match app.handle.order(&RunId::new(id)).await {
+        Ok(()) => Ok(Json(Done { status: "ordered" })),
+        Err(OrderError::NoRun(_)) => Err(no_run()),
+        Err(OrderError::TooLate(_)) => {
+            let detail = "the run has made its call already, or never knew its deployment";
+            Err(Problem::new(StatusCode::CONFLICT, detail))
+        }
+        Err(OrderError::Store) => Err(Problem::unavailable(
+            "the store cannot be used now; the log says why",
+            AGAIN_S,
+        )),
+        Err(OrderError::Stopping) => Err(Problem::unavailable("the agent is stopping", AGAIN_S)),
+    }
+}
+
 pub(super) async fn deliveries(
     State(app): State<Arc<App>>,
     Asked(asked): Asked<PageAsked>,
@@ -194,10 +219,19 @@ pub(super) async fn messages(
 
 pub(super) async fn message(State(app): State<Arc<App>>, Segment(id): Segment) -> Answer<MessageView> {
     match app.store.message(&MessageId::new(id)).await {
-        Ok(Some(message)) => Ok(Json(message)),
+        Ok(Some(message)) => Ok(Json(masked(message))),
         Ok(None) => Err(Problem::not_found("there is no such message")),
         Err(error) => Err(unreadable(&error)),
     }
+}
+
+/// Without the links that let whoever has them approve a rollback.
+fn masked(mut message: MessageView) -> MessageView {
+    message.body = message.body.map(|body| redact::approvals(&body));
+    for attempt in message.attempt_log.iter_mut().flatten() {
+        attempt.response = redact::approvals(&attempt.response);
+    }
+    message
 }
 
 pub(super) async fn replay(State(app): State<Arc<App>>, Segment(id): Segment) -> Answer<Done> {

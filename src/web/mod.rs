@@ -4,6 +4,7 @@
 //! details in our own words; what a lower layer said is in the log.
 
 mod api;
+mod approve;
 mod body;
 mod extract;
 mod gate;
@@ -110,19 +111,23 @@ fn health_routes() -> Routes {
 }
 
 fn open_routes() -> Routes {
-    health_routes().route("/webhooks/{platform}", post(webhook::receive))
+    health_routes()
+        .route("/webhooks/{platform}", post(webhook::receive))
+        .route("/approve/{id}", get(approve::show).post(approve::give))
+        .route("/style.css", get(pages::style))
 }
 
 fn gated_routes(app: &Arc<App>) -> Routes {
     Router::new()
         .route("/", get(pages::overview))
         .route("/runs/{id}", get(pages::run))
-        .route("/style.css", get(pages::style))
         .route("/metrics", get(health::metrics))
         .route("/api/v1/runs", get(api::runs))
         .route("/api/v1/runs/{id}", get(api::run))
         .route("/api/v1/runs/{id}/journal", get(api::journal))
         .route("/api/v1/runs/{id}/cancel", post(api::cancel))
+        .route("/api/v1/runs/{id}/approve", post(api::approve))
+        .route("/api/v1/runs/{id}/rollback", post(api::order))
         .route("/api/v1/deliveries", get(api::deliveries))
         .route("/api/v1/deliveries/{id}", get(api::delivery))
         .route("/api/v1/messages", get(api::messages))

@@ -38,6 +38,22 @@ pub(super) fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
     kept.collect()
 }
 
+/// `text` without the tokens of approval links.
+pub(super) fn approvals(text: &str) -> String {
+    const MARK: &str = "?token=";
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(MARK) {
+        let (before, after) = rest.split_at(at + MARK.len());
+        masked.push_str(before);
+        masked.push_str(REDACTED);
+        let is_token = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        rest = after.trim_start_matches(is_token);
+    }
+    masked.push_str(rest);
+    masked
+}
+
 fn shown(value: &[u8]) -> String {
     let text = String::from_utf8_lossy(value);
     text.chars()
@@ -71,6 +87,18 @@ mod tests {
             map.insert(HeaderName::from_static(name), HeaderValue::from_static("hunter2"));
             assert_eq!(headers(&map), [(name.to_owned(), REDACTED.to_owned())]);
         }
+    }
+
+    #[test]
+    fn a_message_is_shown_without_what_approves() {
+        let body = r#"{"approve":"https://b.example/approve/run_1?token=aB3-_x","run":"https://b.example/runs/run_1"}"#;
+        let shown = approvals(body);
+        assert!(
+            !shown.contains("aB3") && shown.contains("?token=[redacted]\""),
+            "{shown}"
+        );
+        assert!(shown.ends_with(r#""run":"https://b.example/runs/run_1"}"#));
+        assert_eq!(approvals("nothing to hide"), "nothing to hide");
     }
 
     #[test]

@@ -89,7 +89,7 @@ async fn the_commands_on_a_running_agent() {
     assert!(unknown.contains("404"), "{unknown}");
 }
 
-async fn run_fails(stage: &Stage, args: &[&str]) -> String {
+pub async fn run_fails(stage: &Stage, args: &[&str]) -> String {
     let output = run(stage, args).await;
     assert_eq!(output.status.code(), Some(1), "{args:?}: {}", out(&output));
     out(&output)
@@ -284,6 +284,8 @@ fn every_command_explains_itself_with_an_example() {
         "pause",
         "resume",
         "cancel",
+        "approve",
+        "rollback",
     ];
     for command in commands {
         assert!(out(&help).contains(command), "{command}");

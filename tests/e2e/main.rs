@@ -7,6 +7,7 @@
     reason = "these are tests"
 )]
 
+mod approve;
 mod attacks;
 mod backtest;
 mod commands;

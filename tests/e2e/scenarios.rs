@@ -137,6 +137,7 @@ async fn the_console_page_with_200_is_not_taken_for_the_app(generation: Generati
         warmup: "8s",
         // Without an expectation of its own, the page's 200 would do.
         more: String::new(),
+        ..Setup::default()
     };
     let stage = Stage::new(generation, setup).await;
     stage.known_good("aaaaaaa1").await;

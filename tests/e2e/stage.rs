@@ -26,6 +26,7 @@ pub const SOON: Duration = Duration::from_secs(90);
 pub struct Setup {
     pub mode: &'static str,
     pub warmup: &'static str,
+    pub server: &'static str,
     pub more: String,
 }
 
@@ -34,6 +35,7 @@ impl Default for Setup {
         Self {
             mode: "auto-rollback",
             warmup: "45s",
+            server: "",
             more: String::new(),
         }
     }
@@ -237,6 +239,23 @@ impl Stage {
         }
     }
 
+    /// The first so many messages that tell `event` of `deployment`.
+    pub async fn must_hear_all(&self, event: &str, deployment: &str, count: usize) -> Vec<Received> {
+        self.must_hear(event, deployment).await;
+        let found = async {
+            loop {
+                let all = self.receiver.all().into_iter();
+                let wanted = all.filter(|message| message.event() == event && message.deployment() == deployment);
+                let wanted: Vec<Received> = wanted.collect();
+                if wanted.len() >= count {
+                    return wanted;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(SOON, found).await.expect("all of them")
+    }
+
     /// Every outcome so far, as `event deployment`.
     pub fn heard(&self) -> Vec<String> {
         let all = self.receiver.all();
@@ -304,7 +323,7 @@ mode = "{mode}"
 listen = "127.0.0.1:0"
 admin_token = "{{{{ secret.BACKSTOP_ADMIN_TOKEN }}}}"
 rate_limit = "off"
-
+{server}
 [store]
 url = "sqlite://{store}"
 
@@ -355,7 +374,8 @@ secret = "{{{{ secret.OUTCOME_SECRET }}}}"
         temps = temps.url(),
         warmup = setup.warmup,
         receiver = receiver.url(),
-        more = setup.more,
+        server = setup.server,
+        more = setup.more.replace("RECEIVER", &receiver.url()),
     );
     std::fs::write(folder.path().join("checks.toml"), text).expect("config");
 }

@@ -114,6 +114,47 @@ step = []
 }
 
 #[test]
+fn approving_needs_an_address_and_somebody_to_ask() {
+    insta::assert_snapshot!(check(r#"
+mode = "approve"
+[check.home]
+get = "/"
+[outcome.chat]
+slack = "https://hooks.slack.com/services/T0/B0/x"
+"#), @r#"
+    error: `mode = "approve"` needs `public_url`
+      --> checks.toml:1:1
+       |
+     1 | mode = "approve"
+       | ^^^^
+       = help: add `public_url = "https://backstop.example.com"` to [server]: the link in the message leads there
+
+    error: `mode = "approve"`, and nobody is asked
+      --> checks.toml:1:1
+       |
+     1 | mode = "approve"
+       | ^^^^
+       = help: add `approve = true` to the [outcome.X] whose readers may approve; only it gets the link
+    "#);
+}
+
+#[test]
+fn a_fleet_brake_is_a_share_and_a_time() {
+    insta::assert_snapshot!(check(r#"
+rollback.fleet_brake = "30 in 5m"
+[check.home]
+get = "/"
+"#), @r#"
+    error: `fleet_brake` in [rollback] cannot be read
+      --> checks.toml:1:24
+       |
+     1 | rollback.fleet_brake = "30 in 5m"
+       |                        ^^^^^^^^^^
+       = help: write the share of the apps and the time, from 1% to 100% and from 1m to 24h: "30% in 5m"; or "off"
+    "#);
+}
+
+#[test]
 fn modes_and_budgets_out_of_bounds() {
     insta::assert_snapshot!(check(r#"
 mode = "auto"
@@ -128,7 +169,7 @@ interval = "1s"
        |
      1 | mode = "auto"
        |        ^^^^^^
-       = help: it can be "alert-only", "auto-rollback"
+       = help: it can be "alert-only", "approve", "auto-rollback"
 
     error: `every` in [retry] must be from 250ms to 5m
       --> checks.toml:2:19
@@ -383,7 +424,7 @@ get = "https://status.example.com/{{ deploy.commit }}"
        |
      3 | events = ["rollback.*", "smoke_test.fail", "everything"]
        |                                            ^^^^^^^^^^^^
-       = help: events are smoke_test.started, smoke_test.passed, smoke_test.degraded, smoke_test.suspect, smoke_test.failed, smoke_test.inconclusive, rollback.started, rollback.succeeded, rollback.unconfirmed, rollback.failed, rollback.withheld, run.superseded, endpoint.failing
+       = help: events are smoke_test.started, smoke_test.passed, smoke_test.degraded, smoke_test.suspect, smoke_test.failed, smoke_test.inconclusive, rollback.started, rollback.succeeded, rollback.unconfirmed, rollback.failed, rollback.withheld, approval.requested, run.superseded, endpoint.failing
 
     error: [outcome.two] has more than one address
       --> checks.toml:6:1

@@ -55,13 +55,13 @@ fn the_example_explains_where_each_value_comes_from() {
         .map(|value| format!("{} = {} ({:?})", value.key, value.value, value.from))
         .collect();
     insta::assert_snapshot!(lines.join("\n"), @r#"
-    get = "/api/search?q=boots" (Place("checks.toml:120"))
-    severity = "dependency" (Place("checks.toml:121"))
-    timeout = "5s" (Place("checks.toml:87"))
-    expect.time = "2s" (Place("checks.toml:88"))
-    warn.time = "800ms" (Place("checks.toml:89"))
-    when = { app = ["shop-web", "shop-api"], env = ["staging", "production"] } (Place("checks.toml:15"))
-    base = "https://shop.example.com" (Place("checks.toml:19"))
+    get = "/api/search?q=boots" (Place("checks.toml:122"))
+    severity = "dependency" (Place("checks.toml:123"))
+    timeout = "5s" (Place("checks.toml:89"))
+    expect.time = "2s" (Place("checks.toml:90"))
+    warn.time = "800ms" (Place("checks.toml:91"))
+    when = { app = ["shop-web", "shop-api"], env = ["staging", "production"] } (Place("checks.toml:16"))
+    base = "https://shop.example.com" (Place("checks.toml:20"))
     follow = true (BuiltIn)
     expect.status = "2xx" (BuiltIn)
     "#);
@@ -71,44 +71,44 @@ fn the_example_explains_where_each_value_comes_from() {
 fn the_example_without_its_secrets_names_each_of_them() {
     insta::assert_snapshot!(Given::main(EXAMPLE).var("OUTCOME_SECRET", " ").problems(), @r#"
     error: secret `BACKSTOP_ADMIN_TOKEN` has no value: it is not set
-       --> checks.toml:25:16
+       --> checks.toml:26:16
         |
-     25 | admin_token  = "{{ secret.BACKSTOP_ADMIN_TOKEN }}"
+     26 | admin_token  = "{{ secret.BACKSTOP_ADMIN_TOKEN }}"
         |                ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
         = help: set the environment variable `BACKSTOP_ADMIN_TOKEN`, or name a file: `[secrets]` with `BACKSTOP_ADMIN_TOKEN = { file = "…" }`
 
     error: secret `TEMPS_API_TOKEN` has no value: it is not set
-       --> checks.toml:38:10
+       --> checks.toml:39:10
         |
-     38 | token  = "{{ secret.TEMPS_API_TOKEN }}"
+     39 | token  = "{{ secret.TEMPS_API_TOKEN }}"
         |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
         = help: set the environment variable `TEMPS_API_TOKEN`, or name a file: `[secrets]` with `TEMPS_API_TOKEN = { file = "…" }`
 
     error: secret `TEMPS_WEBHOOK_SECRET` has no value: it is not set
-       --> checks.toml:39:10
+       --> checks.toml:40:10
         |
-     39 | secret = "{{ secret.TEMPS_WEBHOOK_SECRET }}"
+     40 | secret = "{{ secret.TEMPS_WEBHOOK_SECRET }}"
         |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
         = help: set the environment variable `TEMPS_WEBHOOK_SECRET`, or name a file: `[secrets]` with `TEMPS_WEBHOOK_SECRET = { file = "…" }`
 
     error: secret `SMOKE_PASSWORD` has no value: no such file
-        --> checks.toml:111:40
+        --> checks.toml:113:40
          |
-     111 | json   = { user = "smoke", password = "{{ secret.SMOKE_PASSWORD }}" }
+     113 | json   = { user = "smoke", password = "{{ secret.SMOKE_PASSWORD }}" }
          |                                        ^^^^^^^^^^^^^^^^^^^^^^^^^^^
          = help: it is read from the file /run/secrets/smoke_password
 
     error: secret `OUTCOME_SECRET` is empty
-        --> checks.toml:131:10
+        --> checks.toml:133:10
          |
-     131 | secret = "{{ secret.OUTCOME_SECRET }}"
+     133 | secret = "{{ secret.OUTCOME_SECRET }}"
          |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
          = help: set the environment variable `OUTCOME_SECRET`, or name a file: `[secrets]` with `OUTCOME_SECRET = { file = "…" }`
 
     error: secret `SLACK_WEBHOOK_URL` has no value: it is not set
-        --> checks.toml:135:10
+        --> checks.toml:137:10
          |
-     135 | slack  = "{{ secret.SLACK_WEBHOOK_URL }}" # or `discord`
+     137 | slack  = "{{ secret.SLACK_WEBHOOK_URL }}" # or `discord`
          |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
          = help: set the environment variable `SLACK_WEBHOOK_URL`, or name a file: `[secrets]` with `SLACK_WEBHOOK_URL = { file = "…" }`
     "#);

@@ -34,7 +34,7 @@ fn saying(text: &str) -> Outcome {
 
 fn rendered(text: &str, format: Format) -> Value {
     let dashboard = Url::parse("https://backstop.example.com/").unwrap();
-    let rendered = render(&saying(text), format, Some(&dashboard), &message_id());
+    let rendered = render(&saying(text), format, Some(&dashboard), None, &message_id());
     serde_json::from_slice(&rendered.body).unwrap()
 }
 

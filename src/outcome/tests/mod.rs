@@ -24,6 +24,7 @@ fn message_id() -> MessageId {
 /// A rollback that went well, with everything known.
 fn rolled_back() -> Outcome {
     Outcome {
+        approval: None,
         event: OutcomeEvent::RollbackSucceeded,
         at: at("2026-03-12T14:31:07.250Z"),
         seq: 3,
@@ -102,6 +103,7 @@ fn report(name: &str, verdict: Verdict, probes: u32, failed: u32) -> CheckReport
 
 fn endpoint(url: &str, secret: Option<&str>) -> Endpoint {
     Endpoint {
+        approve: false,
         name: EndpointName::new("ops"),
         format: Format::Plain,
         url: Address::parse(url).unwrap(),

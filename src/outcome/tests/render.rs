@@ -5,7 +5,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::{message_id, report, rolled_back, started, withheld};
-use crate::domain::{Outcome, OutcomeEvent, Verdict};
+use crate::domain::{Approval, Outcome, OutcomeEvent, Timestamp, Verdict};
 use crate::outcome::words;
 use crate::outcome::{Format, render};
 
@@ -15,7 +15,7 @@ fn dashboard() -> Url {
 
 /// The rendered body, with each object of a list on a line of its own.
 fn shown(outcome: &Outcome, format: Format) -> String {
-    let rendered = render(outcome, format, Some(&dashboard()), &message_id());
+    let rendered = render(outcome, format, Some(&dashboard()), None, &message_id());
     assert_eq!(rendered.content_type, "application/json");
     let _valid: Value = serde_json::from_slice(&rendered.body).unwrap();
     String::from_utf8(rendered.body)
@@ -26,7 +26,7 @@ fn shown(outcome: &Outcome, format: Format) -> String {
 
 #[test]
 fn plain_has_every_known_part_in_its_order() {
-    let rendered = render(&rolled_back(), Format::Plain, Some(&dashboard()), &message_id());
+    let rendered = render(&rolled_back(), Format::Plain, Some(&dashboard()), None, &message_id());
     let one_part_a_line = String::from_utf8(rendered.body).unwrap().replace(",\"", ",\n\"");
     assert_snapshot!(one_part_a_line, @r#"
     {"event":"rollback.succeeded",
@@ -68,7 +68,7 @@ fn plain_has_every_known_part_in_its_order() {
 
 #[test]
 fn plain_leaves_out_what_is_not_known() {
-    let rendered = render(&started(), Format::Plain, None, &message_id());
+    let rendered = render(&started(), Format::Plain, None, None, &message_id());
     assert_snapshot!(String::from_utf8(rendered.body).unwrap(), @r#"{"event":"smoke_test.started","timestamp":"2026-03-12T14:31:07Z","delivery_id":"whk_01k0c0ffee_3","run_id":"run_01k0c0ffee","platform":"temps","app":"api-service","environment":"production","deployment_id":"dep_a1b2c3d4","mode":"alert-only","reason":"the deployment went live","checks":[]}"#);
 }
 
@@ -156,7 +156,7 @@ fn the_words_of_every_event() {
             format!("{event} | {:?} | {} | {}", words.severity, words.title, words.next)
         })
         .collect();
-    assert_snapshot!(table.join("\n"), @"
+    assert_snapshot!(table.join("\n"), @r"
     smoke_test.started | Info | Smoke test started | Nothing; the verdict follows.
     smoke_test.passed | Good | Smoke test passed | Nothing; a late failure is still noticed while the watch lasts.
     smoke_test.degraded | Warning | Smoke test passed, with warnings | Look at the warnings when you can; nothing will be rolled back for them.
@@ -168,6 +168,7 @@ fn the_words_of_every_event() {
     rollback.unconfirmed | Critical | Rollback not confirmed | Look now which version is live and whether it works; finish the rollback by hand if it is the bad one.
     rollback.failed | Critical | Rollback failed | Act now: what is live is bad. Restore a good version by hand, or fix forward.
     rollback.withheld | Critical | Bad deployment left live | Decide now: roll back by hand, or fix forward. It will not be rolled back by itself.
+    approval.requested | Critical | Roll back? A person is asked | Open the link, look, and approve; or let it be, and it stays live.
     run.superseded | Info | Smoke test ended early | Nothing, unless you expected a verdict on this deployment.
     endpoint.failing | Warning | An outcome endpoint keeps failing | Check the endpoint's address, secret and logs, then replay what it missed.
     ");
@@ -198,6 +199,7 @@ fn the_link_keeps_the_path_that_the_dashboard_is_served_below() {
             &started(),
             Format::Plain,
             Some(&Url::parse(base).unwrap()),
+            None,
             &message_id(),
         );
         let json: Value = serde_json::from_slice(&rendered.body).unwrap();
@@ -208,8 +210,11 @@ fn the_link_keeps_the_path_that_the_dashboard_is_served_below() {
 #[test]
 fn the_same_outcome_always_gives_the_same_bytes() {
     for format in Format::ALL {
-        let once = render(&rolled_back(), *format, Some(&dashboard()), &message_id());
-        assert_eq!(render(&rolled_back(), *format, Some(&dashboard()), &message_id()), once);
+        let once = render(&rolled_back(), *format, Some(&dashboard()), None, &message_id());
+        assert_eq!(
+            render(&rolled_back(), *format, Some(&dashboard()), None, &message_id()),
+            once
+        );
     }
 }
 
@@ -238,4 +243,32 @@ fn chats_list_eight_failing_checks_and_count_the_rest() {
         assert!(!body.contains("check-8"), "{body}");
         assert!(body.contains("and 12 more"), "{body}");
     }
+}
+
+#[test]
+fn an_approval_is_asked_for_with_its_link_where_there_is_one() {
+    let link = Url::parse("https://backstop.example.com/approve/run_1?token=abc").unwrap();
+    let asked = Outcome {
+        event: OutcomeEvent::ApprovalRequested,
+        approval: Some(Approval {
+            from: "dep_b".into(),
+            to: "dep_a".into(),
+            expires_at: Timestamp::from_millis(1_773_327_667_000),
+            given: false,
+        }),
+        ..rolled_back()
+    };
+    for format in Format::ALL {
+        let body = |approve| {
+            String::from_utf8(render(&asked, *format, Some(&dashboard()), approve, &message_id()).body).unwrap()
+        };
+        assert!(body(Some(&link)).contains("/approve/run_1?token=abc"), "{format:?}");
+        assert!(!body(None).contains("token"), "{format:?}");
+    }
+    let plain = render(&asked, Format::Plain, None, Some(&link), &message_id());
+    let json: serde_json::Value = serde_json::from_slice(&plain.body).unwrap();
+    assert_eq!(
+        json["approval"],
+        serde_json::json!({"from": "dep_b", "to": "dep_a", "expires_at": "2026-03-12T15:01:07Z"})
+    );
 }

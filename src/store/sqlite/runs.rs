@@ -134,6 +134,14 @@ pub(crate) fn of_deployment(
     Ok(found)
 }
 
+pub(crate) fn by_id(db: &Connection, id: &RunId) -> Result<Option<RunRecord>, Error> {
+    let sql = format!("SELECT {COLUMNS} FROM runs WHERE id = ?1");
+    Ok(db
+        .prepare_cached(&sql)?
+        .query_row(params![id.as_str()], record)
+        .optional()?)
+}
+
 pub(crate) fn unfinished(db: &Connection) -> Result<Vec<RunRecord>, Error> {
     let sql = format!("SELECT {COLUMNS} FROM runs WHERE ended_at IS NULL ORDER BY id");
     let mut statement = db.prepare_cached(&sql)?;
@@ -150,6 +158,14 @@ pub(crate) fn save_config(db: &Connection, hash: &str, text: &str, now: Timestam
 pub(crate) fn config(db: &Connection, hash: &str) -> Result<Option<String>, Error> {
     let mut statement = db.prepare_cached("SELECT text FROM configs WHERE hash = ?1")?;
     Ok(statement.query_row(params![hash], |row| row.get(0)).optional()?)
+}
+
+/// The key of this name, kept from the first time on.
+pub(crate) fn key(db: &Connection, name: &str, fresh: [u8; 32]) -> Result<[u8; 32], Error> {
+    db.prepare_cached("INSERT OR IGNORE INTO keys (name, bytes) VALUES (?1, ?2)")?
+        .execute(params![name, fresh])?;
+    let sql = "SELECT bytes FROM keys WHERE name = ?1";
+    Ok(db.prepare_cached(sql)?.query_row(params![name], |row| row.get(0))?)
 }
 
 pub(crate) fn touch(db: &Connection, now: Timestamp) -> Result<(), Error> {
