@@ -20,4 +20,5 @@ pub mod signature;
 pub mod step;
 pub mod store;
 pub mod telemetry;
+pub mod trust;
 pub mod web;

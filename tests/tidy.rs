@@ -60,7 +60,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("step", &["document"]),
     ("store", &["clock"]),
     ("telemetry", &[]),
-    ("web", &["clock", "config", "ingest", "runtime", "store", "telemetry"]),
+    ("trust", &["machine"]),
+    (
+        "web",
+        &["clock", "config", "ingest", "runtime", "store", "telemetry", "trust"],
+    ),
 ];
 
 /// Words that may stand only in these modules.
@@ -95,7 +99,16 @@ const IMPURE: &[&str] = &[
     "std::time::Instant",
     "tracing::",
 ];
-const PURE: &[&str] = &["check", "document", "domain", "ingest", "machine", "signature", "step"];
+const PURE: &[&str] = &[
+    "check",
+    "document",
+    "domain",
+    "ingest",
+    "machine",
+    "signature",
+    "step",
+    "trust",
+];
 
 /// Lines of a file, tests aside. A longer one holds more than one idea.
 const LINES_MAX: usize = 500;

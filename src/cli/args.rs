@@ -54,9 +54,12 @@ pub(super) enum Command {
     /// Ask a running agent whether it is ready; what a container's health check calls.
     #[command(after_help = "Example: backstop health")]
     Health(AgentArgs),
-    /// List runs, or show one with its story.
-    #[command(after_help = "Example: backstop runs show run_01k…")]
+    /// List runs, show one with its story, or start one.
+    #[command(after_help = "Example: backstop runs show run_01k…\n         backstop runs start shop --drill")]
     Runs(RunsArgs),
+    /// Say of each app what auto-rollback would have done, how often that was right, and whether it is ready.
+    #[command(after_help = "Example: backstop trust label run_01k… wrong")]
+    Trust(TrustArgs),
     /// List deliveries and outgoing messages, show one, or deliver a message again.
     #[command(after_help = "Example: backstop deliveries replay whk_01k…_2_0")]
     Deliveries(DeliveriesArgs),
@@ -277,6 +280,19 @@ pub(super) struct RunsArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum RunsCommand {
+    /// Judge what is live of an app now; or drill, up to the rollback call, which is not made.
+    Start {
+        /// The app.
+        app: String,
+        /// The environment, where the app has more than one.
+        #[arg(long)]
+        env: Option<String>,
+        /// Act out a failure, to see whether the way to a rollback works.
+        #[arg(long)]
+        drill: bool,
+        #[command(flatten)]
+        agent: AgentArgs,
+    },
     /// Show one run with its story.
     Show {
         /// The run.
@@ -284,6 +300,35 @@ pub(super) enum RunsCommand {
         #[command(flatten)]
         agent: AgentArgs,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TrustArgs {
+    #[command(subcommand)]
+    pub(super) command: Option<TrustCommand>,
+    #[command(flatten)]
+    pub(super) agent: AgentArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TrustCommand {
+    /// Say of a run that found its deployment bad whether that was so.
+    Label {
+        /// The run.
+        id: String,
+        /// Whether the alarm was right.
+        label: TrustLabel,
+        #[command(flatten)]
+        agent: AgentArgs,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum TrustLabel {
+    /// The deployment was bad.
+    Right,
+    /// It was not.
+    Wrong,
 }
 
 #[derive(Debug, Args)]

@@ -51,6 +51,18 @@ pub(super) async fn runs(args: &RunsArgs) -> anyhow::Result<Exit> {
                 "no runs yet; one begins when a deployment goes live",
             );
         }
+        Some(RunsCommand::Start { app, env, drill, agent }) => {
+            let body = json!({ "app": app, "environment": env, "drill": drill });
+            let answer = Remote::new(agent)?
+                .change(Method::POST, "/api/v1/runs", Some(&body))
+                .await?;
+            let field = |name: &str| plain(answer.get(name).and_then(Value::as_str).unwrap_or("-"));
+            println!(
+                "{} judges {}; `backstop runs show {0}` shows how",
+                field("run"),
+                field("deployment")
+            );
+        }
         Some(RunsCommand::Show { id, agent }) => {
             let remote = Remote::new(agent)?;
             let answer = remote.get(&format!("/api/v1/runs/{}", segment(id))).await?;

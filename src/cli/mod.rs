@@ -17,6 +17,7 @@ mod serve;
 mod simulate;
 mod table;
 mod test;
+mod trust;
 mod verify;
 
 use std::process::ExitCode;
@@ -86,6 +87,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
             Command::Backtest(args) => backtest::run(&args).await,
             Command::Health(args) => ask::health(&args).await,
             Command::Runs(args) => ask::runs(&args).await,
+            Command::Trust(args) => trust::run(&args).await,
             Command::Deliveries(args) => ask::deliveries(&args).await,
             Command::Pause(args) => ask::pause(&args).await,
             Command::Resume(args) => ask::resume(&args).await,

@@ -9,7 +9,9 @@ mod glob;
 mod id;
 mod observation;
 mod outcome;
+mod share;
 mod time;
+mod trust;
 mod verdict;
 
 pub use attribution::{Before, Fleet, FleetBrake};
@@ -20,5 +22,7 @@ pub use id::{
 };
 pub use observation::{Class, Identity, Observation, Reason, Timing};
 pub use outcome::{Approval, CheckReport, Outcome, OutcomeEvent, RollbackReport};
+pub use share::Share;
 pub use time::Timestamp;
+pub use trust::{JudgedRun, Label};
 pub use verdict::{Mode, Severity, Verdict};

@@ -22,5 +22,5 @@ pub use plot::plot;
 pub use replay::{Moment, Recording, Replayed, replay};
 pub use report::text;
 pub use scenario::{Scenario, Truth, corpus};
-pub use study::{Policy, Row, Share, Study, study};
+pub use study::{Policy, Row, Study, study};
 pub use world::World;

@@ -7,48 +7,11 @@ use super::peers::Peer;
 use super::play::{End, Played, play};
 use super::scenario::{Scenario, Truth};
 use super::world::World;
+use crate::domain::Share;
 use crate::machine::Plan;
 
-/// The 97.5th percentile of the normal distribution: intervals hold 95 % of the time.
-const Z: f64 = 1.959_964;
 /// Deployments that one thread takes at once.
 const CHUNK: usize = 500;
-
-/// A share of deployments, with its interval.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Share {
-    /// How many.
-    pub count: usize,
-    /// Of how many.
-    pub of: usize,
-    /// Wilson's score interval, 95 %.
-    pub low: f64,
-    /// Its upper end.
-    pub high: f64,
-}
-
-impl Share {
-    /// `count` of `of` (Wilson 1927).
-    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-    pub fn new(count: usize, of: usize) -> Self {
-        let n = of.max(1) as f64;
-        let p = count as f64 / n;
-        let (z2, spread) = (Z * Z, Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt());
-        let (middle, scale) = (p + z2 / (2.0 * n), 1.0 + z2 / n);
-        Self {
-            count,
-            of,
-            low: ((middle - spread) / scale).max(0.0),
-            high: ((middle + spread) / scale).min(1.0),
-        }
-    }
-
-    /// The share itself.
-    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-    pub fn value(&self) -> f64 {
-        self.count as f64 / self.of.max(1) as f64
-    }
-}
 
 /// What one policy did in one scenario.
 #[derive(Clone, Debug)]

@@ -135,20 +135,6 @@ fn being_offline_ourselves_is_never_a_verdict_on_the_deployment() {
 }
 
 #[test]
-fn a_share_has_wilsons_interval() {
-    let none = Share::new(0, 30_000);
-    assert!(
-        none.low.abs() < 1e-12 && (none.high - 1.280_4e-4).abs() < 1e-7,
-        "{none:?}"
-    );
-    let some = Share::new(10, 100);
-    assert!(
-        (some.low - 0.0552).abs() < 1e-3 && (some.high - 0.1744).abs() < 1e-3,
-        "{some:?}"
-    );
-}
-
-#[test]
 fn a_plot_has_every_policy_once() {
     let scenarios = [named("instant"), named("always 500")];
     let plan = plan(1);

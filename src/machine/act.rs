@@ -8,7 +8,7 @@ use super::advance::Turn;
 use super::event::{Effect, EntryKind, Facts, Record, WakeReason};
 use super::guard::{Ruling, rule, superseded_by};
 use super::judge::{Conclusion, Judge};
-use super::state::{Act, Look, LookFor, Phase};
+use super::state::{Act, DRILL_WITHHELD, Look, LookFor, Phase};
 use crate::domain::{
     CallAnswer, Deployment, DeploymentId, DeploymentState, Mode, OutcomeEvent, RollbackReport, Timestamp,
 };
@@ -32,6 +32,10 @@ impl Turn<'_> {
     pub(super) fn guarded(&mut self, facts: &Facts) {
         self.state.mode = self.plan.mode.min(facts.mode);
         match rule(self.plan, &self.state, facts, self.now) {
+            Ruling::Allowed(targets) if self.state.drill => self.drilled(&targets, facts),
+            Ruling::Withheld(reason) if self.state.drill => {
+                self.end_drill(DRILL_WITHHELD, &format!("a rollback would be withheld: {reason}"));
+            }
             Ruling::Allowed(targets) => self.allowed(targets, facts),
             Ruling::Compare(target) => self.compare(&target),
             Ruling::Superseded(reason) => self.superseded(reason),
@@ -76,6 +80,9 @@ impl Turn<'_> {
     /// platform is asked for as long as acting may take, and a person knows from the start.
     pub(super) fn not_guarded(&mut self, look: Look, why: &str) {
         let reason = format!("the platform cannot be asked: {why}");
+        if self.state.drill {
+            return self.end_drill(DRILL_WITHHELD, &reason);
+        }
         if self.plan.mode == Mode::AlertOnly {
             return self.withhold("the mode is alert-only");
         }

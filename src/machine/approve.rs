@@ -4,8 +4,8 @@
 
 use super::advance::Turn;
 use super::event::{EntryKind, Facts, WakeReason};
-use super::state::{LookFor, Phase};
-use crate::domain::{Approval, DeploymentId, OutcomeEvent, Timestamp};
+use super::state::{DRILLED, LookFor, Phase};
+use crate::domain::{Approval, DeploymentId, Mode, OutcomeEvent, Timestamp};
 
 /// The longest that an approval is waited for.
 const APPROVAL_MS_MAX: u64 = 24 * 3_600_000;
@@ -65,6 +65,28 @@ impl Turn<'_> {
             self.state.phase = Phase::Guarding;
             self.ask(LookFor::Guard);
         }
+    }
+
+    /// A drill came as far as the call, which is not made.
+    pub(super) fn drilled(&mut self, targets: &[DeploymentId], facts: &Facts) {
+        let target = targets.first().map(ToString::to_string).unwrap_or_default();
+        let mode = self.plan.mode.min(facts.mode);
+        let note = match mode {
+            Mode::AutoRollback => "",
+            Mode::Approve => ", once a person approved it",
+            Mode::AlertOnly => ", if the mode were not alert-only",
+        };
+        self.end_drill(
+            DRILLED,
+            &format!("no guard stands against it; the platform would be asked to go back to {target}{note}"),
+        );
+    }
+
+    pub(super) fn end_drill(&mut self, action: &str, found: &str) {
+        let told = format!("This is a drill: {found}. Nothing was done");
+        self.note(EntryKind::Guard, told.clone());
+        self.say(OutcomeEvent::RollbackWithheld, &told, false);
+        self.end(action, told);
     }
 
     pub(super) fn proceed_awaiting(&mut self) {

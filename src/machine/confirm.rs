@@ -40,6 +40,9 @@ impl Turn<'_> {
                     deployment.id
                 );
                 self.note(EntryKind::Note, text);
+                if self.state.by_hand {
+                    self.state.live_at = deployment.created_at.unwrap_or(self.now).min(self.now);
+                }
                 self.state.deployment = Some(*deployment);
                 self.ask(LookFor::Start);
             }

@@ -57,6 +57,15 @@ pub(super) fn rule(plan: &Plan, state: &RunState, facts: &Facts, now: Timestamp)
             None => Ruling::Allowed(targets.iter().take(TARGETS_MAX).map(|d| d.id.clone()).collect()),
         };
     }
+    if state.drill {
+        // What is said of the failing check and of the mode is about a real one.
+        let first_no = held(facts).or_else(|| origin(own, facts)).or_else(harmful);
+        let first_no = first_no.or_else(|| attribute::fleet(&limits, facts, now));
+        return match first_no {
+            Some(reason) => Ruling::Withheld(reason),
+            None => Ruling::Allowed(targets.iter().take(1).map(|d| d.id.clone()).collect()),
+        };
+    }
     let first_no = permission(plan, facts)
         .or_else(|| origin(own, facts))
         .or_else(|| newer_under_way(own, facts, now))
@@ -104,6 +113,11 @@ fn permission(plan: &Plan, facts: &Facts) -> Option<String> {
     if plan.mode.min(facts.mode) == Mode::AlertOnly {
         return Some("the mode is alert-only".to_owned());
     }
+    held(facts)
+}
+
+/// A person or the calendar holds rollbacks back.
+fn held(facts: &Facts) -> Option<String> {
     if let Some(until) = facts.paused_until {
         return Some(format!("a person paused this app until {until}"));
     }

@@ -79,9 +79,13 @@ impl Turn<'_> {
 
     /// The check is known to be right: in its present form it passed in full on this app and environment.
     pub(super) fn remember_pass(&mut self, place: Place) {
-        let Some(key) = self.state.deployment.as_ref().map(|d| d.key.clone()) else {
-            return;
-        };
+        let key = self
+            .state
+            .deployment
+            .as_ref()
+            .filter(|_| !self.state.drill)
+            .map(|d| d.key.clone());
+        let Some(key) = key else { return };
         let (check, form) = match place {
             Place::Gate => (CheckName::new(WARM_UP), self.plan.gate_form.clone()),
             Place::Check(index) => match self.plan.checks.get(index) {
@@ -120,7 +124,8 @@ impl Turn<'_> {
     }
 
     pub(super) fn conclude_unhealthy(&mut self, reason: String, failing: Vec<Place>) {
-        self.state.verdict = Some(Verdict::Unhealthy);
+        // A drill's verdict is about nothing.
+        self.state.verdict = (!self.state.drill).then_some(Verdict::Unhealthy);
         self.state.reason = Some(reason.clone());
         self.state.failing = failing;
         self.note(EntryKind::Verdict, format!("unhealthy: {reason}"));
@@ -165,7 +170,14 @@ impl Turn<'_> {
         self.state.verdict = Some(verdict);
         self.state.reason = Some(reason.clone());
         self.note(EntryKind::Verdict, format!("{}: {reason}", verdict.as_str()));
-        if let (Some(key), Some(ms)) = (self.state.deployment.as_ref().map(|d| d.key.clone()), warm_up_ms) {
+        // One that has been live for a while is warm: that says nothing about how long a start takes.
+        let key = self
+            .state
+            .deployment
+            .as_ref()
+            .map(|d| d.key.clone())
+            .filter(|_| !self.state.by_hand);
+        if let (Some(key), Some(ms)) = (key, warm_up_ms) {
             self.record(Record::WarmUp { key, ms, at: self.now });
         }
         self.remember_pass(Place::Gate);

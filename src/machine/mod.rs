@@ -34,5 +34,5 @@ pub use event::{
 pub use guard::{OFFLINE, WARM_UP};
 pub use judge::{Conclusion, Judge};
 pub use plan::{CheckPlan, Limits, Plan};
-pub use state::{DISMISSED, LookFor, Phase, RunState};
+pub use state::{DISMISSED, DRILL, DRILL_WITHHELD, DRILLED, LookFor, Phase, RunState};
 pub use track::Track;

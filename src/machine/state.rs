@@ -8,6 +8,13 @@ use crate::domain::{
     Approval, Deployment, DeploymentId, Heard, Mode, PlatformName, Reason, RollbackReport, RunId, Timestamp, Verdict,
 };
 
+/// The action of a drill that went through to the call.
+pub const DRILLED: &str = "drilled";
+/// The action of a drill that a guard would have stopped.
+pub const DRILL_WITHHELD: &str = "drill withheld";
+/// The one check of a drill; it passes once, then fails.
+pub const DRILL: &str = "drill";
+
 /// The action of a run that had nothing to judge.
 pub const DISMISSED: &str = "dismissed";
 
@@ -155,6 +162,10 @@ pub struct RunState {
     pub heard: Heard,
     /// The app whose secret opened the delivery, where each app has its own: the run may be about no other.
     pub opened_app: Option<String>,
+    /// A person started it: its deployment has been live for a while.
+    pub by_hand: bool,
+    /// It acts out a failure up to the call, to show that the way works.
+    pub drill: bool,
     /// When the deployment was heard to be live.
     pub live_at: Timestamp,
     /// When the run began.
@@ -218,6 +229,8 @@ impl RunState {
             seed,
             heard,
             opened_app: None,
+            by_hand: false,
+            drill: false,
             live_at: now,
             started_at: now,
             phase: Phase::Confirming,

@@ -979,6 +979,51 @@ fn an_order_rolls_back_whatever_was_concluded_and_no_guard_of_ours_but_harm_stan
 }
 
 #[test]
+fn a_drill_comes_as_far_as_the_call_and_leaves_nothing_behind() {
+    for (mode, good, action) in [
+        (Mode::AlertOnly, true, DRILLED),
+        (Mode::AutoRollback, true, DRILLED),
+        (Mode::AutoRollback, false, DRILL_WITHHELD),
+    ] {
+        let mut drill = Plan { mode, ..one_check() };
+        drill.checks[0].form = "never passed".to_owned();
+        let mut world = World::new(drill, |age, _| if age < 1.0 { Class::Pass } else { Class::Broken });
+        world.state.drill = true;
+        world.state.by_hand = true;
+        world.facts.known.passed.clear();
+        if !good {
+            world.facts.known.good.clear();
+        }
+        world.run();
+        assert_eq!(world.state.action.as_deref(), Some(action), "{}", world.last_reason());
+        assert!(
+            world.calls.is_empty() && world.records.is_empty(),
+            "{:?}",
+            world.records
+        );
+        assert_eq!(
+            world.told.last(),
+            Some(&(OutcomeEvent::RollbackWithheld, false)),
+            "it tells, and wakes nobody"
+        );
+        assert_eq!(world.state.verdict, None);
+    }
+}
+
+#[test]
+fn a_run_by_hand_teaches_no_warm_up_and_counts_from_when_the_deployment_was_made() {
+    let mut world = World::new(
+        one_check(),
+        |age, _| if age < 20.0 { Class::Pass } else { Class::Broken },
+    );
+    world.state.by_hand = true;
+    world.run();
+    let is_warm_up = |record: &Record| matches!(record, Record::WarmUp { .. });
+    assert!(!world.records.iter().any(is_warm_up));
+    assert!(world.last_reason().contains("act_within"), "{}", world.last_reason());
+}
+
+#[test]
 fn what_is_not_current_is_left_alone() {
     let mut world = World::new(one_check(), |_, _| Class::Broken);
     world.make_current(&"41".into());

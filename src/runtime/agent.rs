@@ -25,6 +25,7 @@ use super::handle::{Command, Handle};
 use super::perform::Performer;
 use super::plan::RunPlan;
 use super::probe::Prober;
+use super::start::drill_plan;
 
 /// Commands that may wait for the dispatcher.
 const COMMANDS_MAX: usize = 1_024;
@@ -175,7 +176,8 @@ async fn take_over(parts: &Parts, record: &RunRecord) -> Result<Option<Live>, St
         None => RunPlan::unconfirmed(config),
         Some(deployment) => {
             let history = parts.store.history(&deployment.key, parts.clock.now()).await?;
-            RunPlan::of(config, deployment, &history.warmups_ms)
+            let plan = RunPlan::of(config, deployment, &history.warmups_ms);
+            if state.drill { drill_plan(plan) } else { plan }
         }
     };
     Ok(resume(record, plan, parts.clock.now()).ok())

@@ -24,6 +24,7 @@ use super::perform::Performer;
 use super::plan::RunPlan;
 use super::probe::{Kept, Prober};
 use super::record::{self, Decided};
+use super::start::drill_plan;
 
 /// The store is looked at this often, also when nobody said that a delivery arrived.
 const INTAKE_EVERY: Duration = Duration::from_secs(5);
@@ -220,6 +221,14 @@ impl Dispatcher {
                 // The asker may have gone away; what was decided holds all the same.
                 let _ = reply.send(self.approval(&run, &by, act));
             }
+            Command::Start {
+                app,
+                environment,
+                drill,
+                reply,
+            } => {
+                let _ = reply.send(self.start(&app, environment.as_deref(), drill).await);
+            }
             Command::Order { run, reply } => {
                 let _ = reply.send(self.order(&run).await);
             }
@@ -359,7 +368,8 @@ impl Dispatcher {
             if live.state.deployment.is_none() {
                 // The config that the run began with, also if it was reloaded since.
                 let config = Arc::clone(&live.plan.config);
-                live.plan = Arc::new(RunPlan::of(config, &deployment, &warm_ups_ms));
+                let plan = RunPlan::of(config, &deployment, &warm_ups_ms);
+                live.plan = Arc::new(if live.state.drill { drill_plan(plan) } else { plan });
             }
             deployment
         });

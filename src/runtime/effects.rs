@@ -8,6 +8,7 @@ use crate::platform::Platform;
 
 use super::dispatcher::{Dispatcher, Input, Live};
 use super::probe::Target;
+use super::start::drill_answer;
 
 impl Dispatcher {
     pub(super) fn perform(&mut self, run: &RunId) {
@@ -65,6 +66,12 @@ impl Dispatcher {
     }
 
     pub(super) fn probe(&self, live: &Live, run: RunId, seq: u32, place: crate::machine::Place, subject: Subject) {
+        if live.state.drill {
+            let seen = Box::new(drill_answer(place, &live.state));
+            let event = Event::Probed { seq, place, seen };
+            let _ = self.inputs.send(Input::Result { run, event });
+            return;
+        }
         let deployment = match subject {
             Subject::Deployment => live.state.deployment.clone(),
             Subject::Restored => live.state.restored.clone(),

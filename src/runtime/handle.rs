@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::domain::{Approval, RunId};
+use crate::domain::{Approval, DeploymentId, RunId};
 
 /// What a [`Handle`] sends to the dispatcher.
 pub(crate) enum Command {
@@ -19,6 +19,13 @@ pub(crate) enum Command {
         by: Approver,
         act: bool,
         reply: oneshot::Sender<Result<Awaiting, ApprovalError>>,
+    },
+    /// A person starts a run.
+    Start {
+        app: String,
+        environment: Option<String>,
+        drill: bool,
+        reply: oneshot::Sender<Result<Started, StartRunError>>,
     },
     /// A person orders a rollback.
     Order {
@@ -59,6 +66,38 @@ pub enum ApprovalError {
     /// No such run waits for an approval, or the token is not for what it waits for. Which of both is not told.
     #[error("nothing waits for this approval: it was given, has run out, or never was")]
     NotAwaited,
+    /// The agent is stopping.
+    #[error("the agent is stopping; ask again when it is back")]
+    Stopping,
+}
+
+/// A run that a person started.
+#[derive(Clone, Debug)]
+pub struct Started {
+    /// The run.
+    pub run: RunId,
+    /// The deployment that is live.
+    pub deployment: DeploymentId,
+}
+
+/// Why a run was not started.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StartRunError {
+    /// Nothing was ever heard of an app of this name, there.
+    #[error("nothing was heard of `{0}` yet; an app is known from its first delivery on")]
+    Unknown(String),
+    /// It has several environments.
+    #[error("`{0}` has more than one environment; say which")]
+    Ambiguous(String),
+    /// The platform does not say what is live.
+    #[error("the platform does not say what is live: {0}")]
+    Platform(String),
+    /// What is live is being judged.
+    #[error("run `{0}` is judging what is live")]
+    UnderWay(RunId),
+    /// The store cannot be read.
+    #[error("the store cannot be read now")]
+    Store,
     /// The agent is stopping.
     #[error("the agent is stopping; ask again when it is back")]
     Stopping,
@@ -149,6 +188,22 @@ impl Handle {
         let command = Command::Approval { run, by, act, reply };
         self.commands.send(command).await.map_err(|_| ApprovalError::Stopping)?;
         answer.await.map_err(|_| ApprovalError::Stopping)?
+    }
+
+    /// Judges what is live now of `app`, or drills.
+    ///
+    /// # Errors
+    /// When it is not known what that is, or it is judged already.
+    pub async fn start(&self, app: String, environment: Option<String>, drill: bool) -> Result<Started, StartRunError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Start {
+            app,
+            environment,
+            drill,
+            reply,
+        };
+        self.commands.send(command).await.map_err(|_| StartRunError::Stopping)?;
+        answer.await.map_err(|_| StartRunError::Stopping)?
     }
 
     /// Rolls the deployment of `run` back on a person's order, whatever was concluded of it.

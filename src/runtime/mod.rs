@@ -16,8 +16,9 @@ mod perform;
 mod plan;
 mod probe;
 mod record;
+mod start;
 
 pub use agent::{Agent, Parts, StartError};
-pub use handle::{ApprovalError, Approver, Awaiting, CancelError, Handle, OrderError};
+pub use handle::{ApprovalError, Approver, Awaiting, CancelError, Handle, OrderError, StartRunError, Started};
 pub use plan::RunPlan;
 pub use probe::{Prober, Target};

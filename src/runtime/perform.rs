@@ -8,12 +8,12 @@ use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::{CallAnswer, Deployment, DeploymentId, Heard, PlatformName, Reason};
+use crate::domain::{CallAnswer, Commit, Deployment, DeploymentId, DeploymentState, Heard, PlatformName, Reason};
 use crate::http::Client;
 use crate::machine::{Controls, Facts};
 use crate::platform::Platform;
 use crate::step;
-use crate::store::Store;
+use crate::store::{AppPlace, Store};
 
 use super::plan::limits;
 use super::record::known;
@@ -68,6 +68,28 @@ impl Performer {
         };
         let live = standing.current.as_ref().filter(|current| **current != coming.id);
         Ok(live.and_then(|current| standing.find(current)).cloned())
+    }
+
+    /// What is live of an app and environment.
+    pub(super) async fn live_at(&self, place: &AppPlace) -> Result<Deployment, String> {
+        let like = Deployment {
+            key: place.key.clone(),
+            id: DeploymentId::new(String::new()),
+            app: place.app.clone(),
+            environment: place.environment.clone(),
+            preview: false,
+            state: DeploymentState::Other,
+            state_word: String::new(),
+            current: false,
+            rollback: false,
+            rolled_back_from: None,
+            commit: Commit::default(),
+            url: None,
+            own_url: None,
+            created_at: None,
+        };
+        let live = self.live_beside(&like).await?;
+        live.ok_or_else(|| "nothing that it lists is current".to_owned())
     }
 
     /// Reads everything that the guards decide by.

@@ -71,6 +71,7 @@ fn run_record(state: &RunState, config_hash: &str, version: u64) -> Result<RunRe
             .or_else(|| heard.environment.clone())
             .unwrap_or_default(),
         commit_sha: commit.sha.clone(),
+        is_rollback: deployment.is_some_and(|d| d.rollback),
         started_at: state.started_at,
         ended_at: state.ended_at,
         phase: state.phase.as_str().to_owned(),

@@ -15,13 +15,13 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::domain::{
-    AppKey, Before, DeliveryId, DeploymentId, EndpointName, MessageId, PlatformName, RunId, Timestamp,
+    AppKey, Before, DeliveryId, DeploymentId, EndpointName, JudgedRun, Label, MessageId, PlatformName, RunId, Timestamp,
 };
 
 pub use error::Error;
 pub use row::{
-    Accepted, Attempt, Commit, History, JournalEntry, KnownGood, LedgerWrite, Message, NewDelivery, NewMessage, Next,
-    RunRecord, StoredDelivery,
+    Accepted, AppPlace, Attempt, Commit, History, JournalEntry, KnownGood, LedgerWrite, Message, NewDelivery,
+    NewMessage, Next, RunRecord, StoredDelivery,
 };
 pub use sqlite::Counters;
 pub use view::{
@@ -223,6 +223,45 @@ impl Store {
     /// When the store cannot be read.
     pub async fn pauses(&self, now: Timestamp) -> Result<Vec<PauseView>, Error> {
         self.inner.read(move |db| sqlite::ledger::pauses(db, now)).await
+    }
+
+    // Trust.
+
+    /// The apps and environments that runs were about.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn places(&self) -> Result<Vec<AppPlace>, Error> {
+        self.inner.read(|db| sqlite::trust::places(db, None)).await
+    }
+
+    /// The environments of the app with this name that runs were about.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn places_of(&self, app: &str) -> Result<Vec<AppPlace>, Error> {
+        let app = app.to_owned();
+        self.inner.read(move |db| sqlite::trust::places(db, Some(&app))).await
+    }
+
+    /// The ended runs of one app and environment, newest first, with what people said of them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn judged_runs(&self, key: &AppKey) -> Result<Vec<JudgedRun>, Error> {
+        let key = key.clone();
+        self.inner.read(move |db| sqlite::trust::judged(db, &key)).await
+    }
+
+    /// Keeps what a person says of a run that found its deployment bad; whether there is such a run.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn label(&self, run: &RunId, label: Label) -> Result<bool, Error> {
+        let (run, now) = (run.clone(), self.clock.now());
+        self.inner
+            .write(move |tx| sqlite::trust::label(tx, &run, label, now))
+            .await
     }
 
     // The outbox.

@@ -91,6 +91,8 @@ pub struct RunRecord {
     pub environment: String,
     /// The commit.
     pub commit_sha: Option<String>,
+    /// The platform says that a rollback made the deployment.
+    pub is_rollback: bool,
     /// When it began.
     pub started_at: Timestamp,
     /// When it ended.
@@ -109,6 +111,17 @@ pub struct RunRecord {
     pub state: String,
     /// 1 for the first commit, and one more with each.
     pub version: u64,
+}
+
+/// An app in an environment, as runs have named it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppPlace {
+    /// What the ledger counts by.
+    pub key: AppKey,
+    /// The app's name.
+    pub app: String,
+    /// The environment's name.
+    pub environment: String,
 }
 
 /// One line of a run's story.

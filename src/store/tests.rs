@@ -67,6 +67,7 @@ fn key() -> AppKey {
 
 fn run(number: u32, version: u64) -> RunRecord {
     RunRecord {
+        is_rollback: false,
         id: RunId::new(format!("run_{number:04}")),
         platform: "temps".into(),
         deployment: format!("dep_{number}").as_str().into(),

@@ -14,7 +14,7 @@ use super::extract::{Asked, Segment};
 use super::problem::Problem;
 use super::redact;
 use crate::domain::{DeliveryId, MessageId, RunId};
-use crate::runtime::{ApprovalError, Approver, CancelError, OrderError};
+use crate::runtime::{ApprovalError, Approver, CancelError, OrderError, StartRunError};
 use crate::store::{
     self, AppView, DeliveryView, EndpointView, EntryView, MessageView, PAGE_MAX, Page, PauseView, RunFilter, RunView,
 };
@@ -30,7 +30,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Characters of an app's name.
 const APP_CHARS_MAX: usize = 200;
 
-type Answer<T> = Result<Json<T>, Problem>;
+pub(super) type Answer<T> = Result<Json<T>, Problem>;
 
 /// Which runs, and which page of them.
 #[derive(Debug, Default, Deserialize)]
@@ -79,7 +79,7 @@ pub(super) struct RunAnswer {
 /// Rows that are few enough for one page.
 #[derive(Serialize)]
 pub(super) struct All<T> {
-    items: Vec<T>,
+    pub(super) items: Vec<T>,
 }
 
 /// A pause to begin.
@@ -93,7 +93,7 @@ struct PauseAsked {
 /// What was done.
 #[derive(Serialize)]
 pub(super) struct Done {
-    status: &'static str,
+    pub(super) status: &'static str,
 }
 
 fn limit(asked: Option<usize>) -> Result<usize, Problem> {
@@ -165,6 +165,61 @@ pub(super) async fn cancel(State(app): State<Arc<App>>, Segment(id): Segment) ->
         }
         Err(CancelError::Stopping) => Err(Problem::unavailable("the agent is stopping", AGAIN_S)),
     }
+}
+
+/// A run to begin.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StartAsked {
+    app: String,
+    environment: Option<String>,
+    #[serde(default)]
+    drill: bool,
+}
+
+/// A run that began.
+#[derive(Serialize)]
+pub(super) struct StartedView {
+    run: String,
+    deployment: String,
+}
+
+pub(super) async fn start(State(app): State<Arc<App>>, body: Body) -> Answer<StartedView> {
+    let asked: StartAsked = change(
+        body,
+        r#"send `{"app": "shop", "environment": "production", "drill": false}`"#,
+    )
+    .await?;
+    match app.handle.start(asked.app, asked.environment, asked.drill).await {
+        Ok(started) => Ok(Json(StartedView {
+            run: started.run.to_string(),
+            deployment: started.deployment.to_string(),
+        })),
+        Err(error @ StartRunError::Unknown(_)) => Err(Problem::not_found(error.to_string())),
+        Err(error @ (StartRunError::Ambiguous(_) | StartRunError::UnderWay(_))) => {
+            Err(Problem::new(StatusCode::CONFLICT, error.to_string()))
+        }
+        Err(StartRunError::Platform(why)) => {
+            tracing::warn!(why, "a run could not be started");
+            Err(Problem::unavailable(
+                "the platform does not say what is live; the log says why",
+                AGAIN_S,
+            ))
+        }
+        Err(StartRunError::Store) => Err(Problem::unavailable(
+            "the store cannot be used now; the log says why",
+            AGAIN_S,
+        )),
+        Err(StartRunError::Stopping) => Err(Problem::unavailable("the agent is stopping", AGAIN_S)),
+    }
+}
+
+/// The JSON of a request to change something; `shape` is what it should look like.
+pub(super) async fn change<T: serde::de::DeserializeOwned>(body: Body, shape: &'static str) -> Result<T, Problem> {
+    let bytes = to_bytes(body, CHANGE_BYTES_MAX)
+        .await
+        .map_err(|_| Problem::bad_request(shape))?;
+    serde_json::from_slice(&bytes).map_err(|_| Problem::bad_request(shape))
 }
 
 pub(super) async fn approve(State(app): State<Arc<App>>, Segment(id): Segment) -> Answer<Done> {
@@ -262,11 +317,7 @@ pub(super) async fn pauses(State(app): State<Arc<App>>) -> Answer<All<PauseView>
 }
 
 pub(super) async fn pause(State(app): State<Arc<App>>, body: Body) -> Answer<PauseView> {
-    const SHAPE: &str = r#"send `{"app": "shop", "for": "2h"}`"#;
-    let bytes = to_bytes(body, CHANGE_BYTES_MAX)
-        .await
-        .map_err(|_| Problem::bad_request(SHAPE))?;
-    let asked: PauseAsked = serde_json::from_slice(&bytes).map_err(|_| Problem::bad_request(SHAPE))?;
+    let asked: PauseAsked = change(body, r#"send `{"app": "shop", "for": "2h"}`"#).await?;
     let name_fits = !asked.app.is_empty() && asked.app.chars().count() <= APP_CHARS_MAX;
     let duration = humantime::parse_duration(&asked.r#for).ok();
     let Some(duration) = duration.filter(|duration| name_fits && !duration.is_zero() && *duration <= PAUSE_MAX) else {

@@ -17,6 +17,7 @@ mod redact;
 mod server;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod webhook;
 
 use std::sync::Arc;
@@ -121,8 +122,11 @@ fn gated_routes(app: &Arc<App>) -> Routes {
     Router::new()
         .route("/", get(pages::overview))
         .route("/runs/{id}", get(pages::run))
+        .route("/trust", get(trust::page).post(trust::label_by_form))
         .route("/metrics", get(health::metrics))
-        .route("/api/v1/runs", get(api::runs))
+        .route("/api/v1/runs", get(api::runs).post(api::start))
+        .route("/api/v1/trust", get(trust::list))
+        .route("/api/v1/runs/{id}/label", post(trust::label))
         .route("/api/v1/runs/{id}", get(api::run))
         .route("/api/v1/runs/{id}/journal", get(api::journal))
         .route("/api/v1/runs/{id}/cancel", post(api::cancel))

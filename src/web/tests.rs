@@ -177,6 +177,7 @@ impl Site {
 
     async fn fill(&self, text: &str) {
         let run = RunRecord {
+            is_rollback: false,
             id: "run_0001".into(),
             platform: "temps".into(),
             deployment: text.into(),

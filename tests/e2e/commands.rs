@@ -286,6 +286,7 @@ fn every_command_explains_itself_with_an_example() {
         "cancel",
         "approve",
         "rollback",
+        "trust",
     ];
     for command in commands {
         assert!(out(&help).contains(command), "{command}");

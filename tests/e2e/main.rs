@@ -14,3 +14,4 @@ mod commands;
 mod crash;
 mod scenarios;
 mod stage;
+mod trust;

@@ -4,6 +4,7 @@ pub(super) mod deliveries;
 pub(super) mod ledger;
 pub(super) mod outbox;
 pub(super) mod runs;
+pub(super) mod trust;
 pub(super) mod views;
 
 use std::fs::{File, TryLockError};

@@ -12,7 +12,7 @@ const DEDUP_MS: u64 = 48 * 3_600_000;
 const KEEP_MS: u64 = 30 * 24 * 3_600_000;
 
 const COLUMNS: &str = "id, platform, deployment, project, environment_id, app, environment, commit_sha, started_at, \
-                       ended_at, phase, verdict, action, reason, config_hash, state, version";
+                       ended_at, phase, verdict, action, reason, config_hash, state, version, is_rollback";
 
 pub(crate) fn commit(db: &Connection, commit: &Commit) -> Result<(), Error> {
     save_run(db, &commit.run)?;
@@ -46,7 +46,7 @@ fn save_run(db: &Connection, run: &RunRecord) -> Result<(), Error> {
     }
     let sql = format!(
         "INSERT OR REPLACE INTO runs ({COLUMNS})
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
     );
     db.prepare_cached(&sql)?.execute(params![
         run.id.as_str(),
@@ -66,6 +66,7 @@ fn save_run(db: &Connection, run: &RunRecord) -> Result<(), Error> {
         run.config_hash,
         run.state,
         i64::try_from(run.version).unwrap_or(i64::MAX),
+        run.is_rollback,
     ])?;
     Ok(())
 }
@@ -107,10 +108,11 @@ fn record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
         config_hash: row.get(14)?,
         state: row.get(15)?,
         version: unsigned(row.get(16)?),
+        is_rollback: row.get(17)?,
     })
 }
 
-fn verdict(word: &str) -> Option<Verdict> {
+pub(super) fn verdict(word: &str) -> Option<Verdict> {
     [
         Verdict::Healthy,
         Verdict::Degraded,
@@ -183,6 +185,7 @@ pub(crate) fn purge(db: &Connection, now: Timestamp) -> Result<(), Error> {
         params![old],
     )?;
     db.execute("DELETE FROM runs WHERE ended_at < ?1", params![old])?;
+    db.execute("DELETE FROM labels WHERE run NOT IN (SELECT id FROM runs)", [])?;
     db.execute(
         "DELETE FROM deliveries WHERE received_at < ?1 AND note IS NOT NULL",
         params![old],

@@ -31,6 +31,7 @@ CREATE TABLE runs (
     app         TEXT NOT NULL,
     environment TEXT NOT NULL,
     commit_sha  TEXT,
+    is_rollback INTEGER NOT NULL,
     started_at  INTEGER NOT NULL,
     ended_at    INTEGER,
     phase       TEXT NOT NULL,
@@ -44,6 +45,7 @@ CREATE TABLE runs (
 CREATE INDEX runs_deployment ON runs (platform, deployment, id);
 CREATE INDEX runs_unfinished ON runs (id) WHERE ended_at IS NULL;
 CREATE INDEX runs_app ON runs (app, environment, id);
+CREATE INDEX runs_key ON runs (platform, project, environment_id, id) WHERE project IS NOT NULL;
 
 CREATE TABLE journal (
     number INTEGER PRIMARY KEY,
@@ -97,6 +99,12 @@ CREATE TABLE made (
     platform TEXT NOT NULL, project TEXT NOT NULL, environment TEXT NOT NULL,
     deployment TEXT NOT NULL, run TEXT NOT NULL, at INTEGER NOT NULL,
     PRIMARY KEY (platform, project, environment, deployment)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE labels (
+    run   TEXT PRIMARY KEY,
+    label TEXT NOT NULL,
+    at    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE pauses (

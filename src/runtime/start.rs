@@ -1,0 +1,118 @@
+//! Runs that a person starts: judging what is live now, or a drill.
+
+use std::sync::Arc;
+
+use super::dispatcher::{Dispatcher, Live};
+use super::handle::{StartRunError, Started};
+use super::plan::RunPlan;
+use crate::domain::{
+    CheckName, Class, Commit, Deployment, Heard, HeardEvent, Identity, Observation, Reason, RunId, Severity, Timing,
+};
+use crate::machine::{CheckPlan, DRILL, Event, Place, RunState};
+
+impl Dispatcher {
+    /// Begins a run of what is live now of `app`; `environment` is needed where it has more than one.
+    pub(super) async fn start(
+        &mut self,
+        app: &str,
+        environment: Option<&str>,
+        drill: bool,
+    ) -> Result<Started, StartRunError> {
+        let known = self
+            .performer
+            .store
+            .places_of(app)
+            .await
+            .map_err(|_| StartRunError::Store)?;
+        let mut places = known
+            .into_iter()
+            .filter(|place| environment.is_none_or(|name| name == place.environment));
+        let place = match (places.next(), places.next()) {
+            (None, _) => return Err(StartRunError::Unknown(app.to_owned())),
+            (Some(_), Some(_)) => return Err(StartRunError::Ambiguous(app.to_owned())),
+            (Some(place), None) => place,
+        };
+        let live = self.performer.live_at(&place).await.map_err(StartRunError::Platform)?;
+        let under_way = self
+            .runs
+            .iter()
+            .find(|(_, other)| other.state.platform == place.key.platform && other.state.heard.deployment == live.id);
+        if let Some((run, _)) = under_way {
+            return Err(StartRunError::UnderWay(run.clone()));
+        }
+        Ok(Started {
+            deployment: live.id.clone(),
+            run: self.begin_by_hand(&live, drill),
+        })
+    }
+
+    fn begin_by_hand(&mut self, live: &Deployment, drill: bool) -> RunId {
+        let now = self.clock.now();
+        let run = RunId::new(self.ids.next("run", now));
+        let heard = Heard {
+            event: HeardEvent::Live,
+            deployment: live.id.clone(),
+            project: Some(live.key.project.clone()),
+            app: Some(live.app.clone()),
+            environment: Some(live.environment.clone()),
+            commit: Commit::default(),
+            url: None,
+            triggered_by: Some(if drill { "a drill" } else { "a person" }.to_owned()),
+        };
+        tracing::info!(run.id = %run, deployment = %live.id, drill, "a person starts a run");
+        let mut state = RunState::new(run.clone(), live.key.platform.clone(), heard, self.ids.seed(), now);
+        state.by_hand = true;
+        state.drill = drill;
+        let plan = Arc::new(RunPlan::unconfirmed(self.performer.config.load_full()));
+        self.runs.insert(run.clone(), Live::new(state, plan, 0, now));
+        self.turn(&run, Event::Began);
+        run
+    }
+}
+
+/// The plan of a drill: one check of its own, by the app's own budget and limits.
+pub(super) fn drill_plan(mut plan: RunPlan) -> RunPlan {
+    plan.plan.checks = vec![CheckPlan {
+        name: CheckName::new(DRILL),
+        severity: Severity::Critical,
+        repeatable: true,
+        needs: Vec::new(),
+        elsewhere: false,
+        form: DRILL.to_owned(),
+    }];
+    plan.plan.gate_any_answer = true;
+    plan.checks.clear();
+    plan
+}
+
+/// What a drill's probe sees, without asking anybody: the gate opens, the check passes once, then it fails.
+pub(super) fn drill_answer(place: Place, state: &RunState) -> Observation {
+    let seen = state
+        .judge
+        .as_ref()
+        .and_then(|judge| judge.track(place))
+        .map_or(0, |track| track.probes);
+    let fails = place != Place::Gate && seen > 0;
+    let (class, reason, detail) = match fails {
+        false => (Class::Pass, Reason::Ok, "the drill's check passes"),
+        true => (
+            Class::Broken,
+            Reason::Status,
+            "the drill's check fails, as it is meant to",
+        ),
+    };
+    Observation {
+        class,
+        reason,
+        identity: Identity::Unknown,
+        app_made: fails,
+        warned: false,
+        latency_ms: 0,
+        timing: Timing::default(),
+        http_version: None,
+        status: None,
+        address: None,
+        detail: detail.to_owned(),
+        body: None,
+    }
+}

@@ -1,0 +1,121 @@
+//! Trust: what auto-rollback would have done, how often that was right, and whether an app is ready for it.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Json;
+use axum::body::{Body, to_bytes};
+use axum::extract::State;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use serde::{Deserialize, Serialize};
+
+use super::App;
+use super::api::{All, Answer, Done, change, unreadable};
+use super::extract::Segment;
+use super::problem::Problem;
+use crate::domain::{Label, RunId};
+use crate::store;
+use crate::trust::{Trust, trust};
+
+/// The most that a button sends.
+const FORM_BYTES_MAX: usize = 1_024;
+/// Alarms shown of one app.
+const ALARMS_SHOWN: usize = 20;
+
+/// One app in one environment.
+#[derive(Serialize)]
+pub(super) struct AppTrust {
+    platform: String,
+    app: String,
+    environment: String,
+    #[serde(flatten)]
+    trust: Trust,
+}
+
+impl AppTrust {
+    /// False alarms in percent, and the interval's upper end.
+    fn percent(&self) -> String {
+        let share = self.trust.false_alarms;
+        format!(
+            "{:.1} % (95 %: at most {:.1} %)",
+            share.value() * 100.0,
+            share.high * 100.0
+        )
+    }
+}
+
+/// A person's word on an alarm.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LabelAsked {
+    label: Label,
+}
+
+#[derive(Template)]
+#[template(path = "trust.html")]
+struct Page {
+    apps: Vec<AppTrust>,
+    under_way: bool,
+}
+
+async fn all(app: &App) -> Result<Vec<AppTrust>, store::Error> {
+    let now = app.clock.now();
+    let mut found = Vec::new();
+    for place in app.store.places().await? {
+        let runs = app.store.judged_runs(&place.key).await?;
+        let has_target = !app.store.history(&place.key, now).await?.known_good.is_empty();
+        found.push(AppTrust {
+            platform: place.key.platform.to_string(),
+            trust: trust(&place.app, &runs, has_target, now),
+            app: place.app,
+            environment: place.environment,
+        });
+    }
+    Ok(found)
+}
+
+pub(super) async fn list(State(app): State<Arc<App>>) -> Answer<All<AppTrust>> {
+    let items = all(&app).await.map_err(|error| unreadable(&error))?;
+    Ok(Json(All { items }))
+}
+
+pub(super) async fn page(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    let apps = all(&app).await.map_err(|error| unreadable(&error))?;
+    let page = Page { apps, under_way: false };
+    let html = page.render().map_err(|error| {
+        tracing::error!(error = %error, "a page could not be made");
+        Problem::new(http::StatusCode::INTERNAL_SERVER_ERROR, "the page could not be made")
+    })?;
+    Ok(Html(html).into_response())
+}
+
+pub(super) async fn label(State(app): State<Arc<App>>, Segment(id): Segment, body: Body) -> Answer<Done> {
+    let asked: LabelAsked = change(body, r#"send `{"label": "right"}` or `{"label": "wrong"}`"#).await?;
+    keep(&app, &RunId::new(id), asked.label).await?;
+    Ok(Json(Done { status: "labelled" }))
+}
+
+/// The same from the page's buttons.
+pub(super) async fn label_by_form(State(app): State<Arc<App>>, body: Body) -> Result<Redirect, Problem> {
+    let unread = || Problem::bad_request("use the buttons of the page");
+    let bytes = to_bytes(body, FORM_BYTES_MAX).await.map_err(|_| unread())?;
+    let pairs: Vec<(String, String)> = url::form_urlencoded::parse(&bytes).into_owned().collect();
+    let field = |name: &str| {
+        pairs
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    };
+    let run = field("run").ok_or_else(unread)?;
+    let label = field("label").and_then(Label::of_word).ok_or_else(unread)?;
+    keep(&app, &RunId::new(run), label).await?;
+    Ok(Redirect::to("/trust"))
+}
+
+async fn keep(app: &App, run: &RunId, label: Label) -> Result<(), Problem> {
+    match app.store.label(run, label).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Problem::not_found("there is no such run that found its deployment bad")),
+        Err(error) => Err(unreadable(&error)),
+    }
+}
