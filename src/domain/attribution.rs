@@ -19,6 +19,17 @@ pub struct Before {
     pub at: Timestamp,
 }
 
+/// How long a check's good answers took in earlier deployments that are known to be good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimesBefore {
+    /// The check.
+    pub check: CheckName,
+    /// The hash of its form.
+    pub form: String,
+    /// The times, in milliseconds.
+    pub times_ms: Vec<u32>,
+}
+
 /// The apps that are watched over, and which of them are failing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fleet {

@@ -14,7 +14,7 @@ mod time;
 mod trust;
 mod verdict;
 
-pub use attribution::{Before, Fleet, FleetBrake};
+pub use attribution::{Before, Fleet, FleetBrake, TimesBefore};
 pub use deploy::{AppKey, CallAnswer, Commit, Deployment, DeploymentState, Heard, HeardEvent, Standing};
 pub use glob::Glob;
 pub use id::{

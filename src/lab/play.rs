@@ -188,6 +188,7 @@ pub(super) fn facts(plan: &Plan, controls: Controls) -> Facts {
             made: BTreeSet::new(),
             before: Vec::new(),
             fleet: Fleet::default(),
+            times: Vec::new(),
         },
         controls,
         mode: plan.mode,

@@ -11,6 +11,7 @@ fn plan(checks: usize) -> Plan {
         repeatable: true,
         needs: Vec::new(),
         elsewhere: false,
+        time_bounds: Vec::new(),
         form: format!("form {number}"),
     };
     Plan {

@@ -8,7 +8,7 @@ use super::plan::Limits;
 use super::state::RunState;
 use crate::domain::{
     AppKey, Before, CallAnswer, CheckName, Deployment, DeploymentId, Fleet, Mode, Observation, Outcome, Standing,
-    Timestamp,
+    TimesBefore, Timestamp,
 };
 
 /// Where in a plan an observation belongs.
@@ -174,6 +174,8 @@ pub struct Known {
     pub before: Vec<Before>,
     /// The apps that are watched over.
     pub fleet: Fleet,
+    /// How long the checks took in earlier deployments.
+    pub times: Vec<TimesBefore>,
 }
 
 /// What is to be remembered beyond the run.
@@ -198,6 +200,13 @@ pub enum Record {
         key: AppKey,
         check: CheckName,
         form: String,
+        at: Timestamp,
+    },
+    /// How long a check's answers took in a deployment that is known to be good.
+    Times {
+        key: AppKey,
+        deployment: DeploymentId,
+        times: TimesBefore,
         at: Timestamp,
     },
     /// A warm-up took this long.

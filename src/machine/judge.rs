@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::latency::slower;
 use super::plan::Plan;
 use super::track::{Move, Track};
 use super::{Place, WakeReason};
-use crate::domain::{CheckReport, Class, Observation, Severity, Timestamp, Verdict};
+use crate::domain::{CheckReport, Class, Observation, Severity, TimesBefore, Timestamp, Verdict};
 
 /// A check gets at least this long for its first pass after the gate opened, however late that was.
 const FIRST_PASS_MS_MIN: u64 = 30_000;
@@ -284,7 +285,8 @@ impl Judge {
         for (index, track) in self.critical(plan) {
             // What follows from time alone waits for the answer that is out: it may be of this very moment.
             let out_of_time = track.first_pass_at.is_none() && track.in_flight.is_none();
-            if track.is_spent() || (out_of_time && track.is_proven_wrong(now)) {
+            let too_slow = || self.too_slow(plan, index, false).is_some();
+            if track.is_spent() || (out_of_time && track.is_proven_wrong(now)) || too_slow() {
                 failing.push(index);
             } else if out_of_time && late && self.needs_passed(plan, index) {
                 let told_nothing = track.probes == 0 || track.unknown > track.probes || track.old_version_last;
@@ -314,6 +316,13 @@ impl Judge {
         Some(Conclusion::Inconclusive { reason })
     }
 
+    /// How the check's answers are too slow over all of them, in words, if that is sure.
+    fn too_slow(&self, plan: &Plan, index: usize, is_warning: bool) -> Option<String> {
+        let (check, track) = (plan.checks.get(index)?, self.checks.get(index)?);
+        let bounds = check.time_bounds.iter().filter(|bound| bound.is_warning == is_warning);
+        bounds.into_iter().find_map(|bound| track.times.exceeded(bound))
+    }
+
     /// Whether an answer is out that may yet make the deployment unhealthy. No single one can where the budget is full.
     fn is_in_doubt(&self, plan: &Plan) -> bool {
         let open = |track: &Track| track.first_pass_at.is_none() || track.budget < track.budget_max;
@@ -324,6 +333,9 @@ impl Judge {
         let (track, name) = (&self.checks[index], &plan.checks[index].name);
         let said = track.last_failure.as_ref().map_or("", |(_, detail)| detail.as_str());
         let (failed, probes) = (track.failed, track.probes);
+        if let Some(slow) = self.too_slow(plan, index, false).filter(|_| !track.is_spent()) {
+            return format!("`{name}` is too slow: {slow}");
+        }
         match track.first_pass_at {
             None => format!("`{name}` never passed: {said} (the last of {failed} failures in {probes} probes)"),
             Some(_) => {
@@ -378,13 +390,16 @@ impl Judge {
     /// What did not hold although the deployment passed, in words.
     fn but(&self, plan: &Plan) -> Option<String> {
         let mut parts = Vec::new();
-        for (check, track) in plan.checks.iter().zip(&self.checks) {
+        for (index, (check, track)) in plan.checks.iter().zip(&self.checks).enumerate() {
+            let slow = self
+                .too_slow(plan, index, true)
+                .or_else(|| self.too_slow(plan, index, false));
             match &track.last_failure {
-                _ if track.is_full_pass() || (!check.repeatable && track.first_pass_at.is_some()) => {
-                    if track.warned {
-                        parts.push(format!("`{}` passed with warnings", check.name));
-                    }
-                }
+                _ if track.is_full_pass() || (!check.repeatable && track.first_pass_at.is_some()) => match slow {
+                    Some(slow) => parts.push(format!("`{}` is slow: {slow}", check.name)),
+                    None if track.warned => parts.push(format!("`{}` passed with warnings", check.name)),
+                    None => {}
+                },
                 Some((_, detail)) => parts.push(format!("`{}` failed: {detail}", check.name)),
                 None => parts.push(format!("`{}` was not judged: what it needs did not pass", check.name)),
             }
@@ -392,11 +407,27 @@ impl Judge {
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 
+    /// The checks that are slower than in earlier deployments, in words.
+    pub fn slower(&self, plan: &Plan, before: &[TimesBefore]) -> Option<String> {
+        let judged = plan.checks.iter().zip(&self.checks);
+        let parts: Vec<String> = judged
+            .filter_map(|(check, track)| {
+                let before = before.iter().find(|b| b.check == check.name && b.form == check.form)?;
+                let said = slower(track.times.as_slice(), &before.times_ms)?;
+                Some(format!("`{}` {said}", check.name))
+            })
+            .collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+
     /// Whether all of `places` have passed again in full since they failed.
     pub fn came_back(&self, plan: &Plan, places: &[Place]) -> bool {
         let back = |place: &Place| match place {
             Place::Gate => self.gate_opened_at.is_some(),
-            Place::Check(index) => self.checks.get(*index).is_some_and(|t| t.passes_in_row >= plan.passes),
+            Place::Check(index) => {
+                let passes = self.checks.get(*index).is_some_and(|t| t.passes_in_row >= plan.passes);
+                passes && self.too_slow(plan, *index, false).is_none()
+            }
         };
         !places.is_empty() && places.iter().all(back)
     }

@@ -1,11 +1,11 @@
 //! Judging: what probes saw, and what follows from it.
 
 use super::advance::Turn;
-use super::event::{Entry, EntryKind, Place, ProbeEntry, Record, Subject};
+use super::event::{Entry, EntryKind, Facts, Place, ProbeEntry, Record, Subject};
 use super::guard::WARM_UP;
 use super::judge::{Conclusion, Judge};
 use super::state::{LookFor, Phase};
-use crate::domain::{CheckName, Observation, OutcomeEvent, Verdict};
+use crate::domain::{CheckName, Deployment, Observation, OutcomeEvent, TimesBefore, Verdict};
 
 impl Turn<'_> {
     pub(super) fn probed(&mut self, seq: u32, place: Place, seen: &Observation) {
@@ -152,10 +152,15 @@ impl Turn<'_> {
         self.end("none", reason);
     }
 
-    pub(super) fn passed(&mut self) {
+    pub(super) fn passed(&mut self, facts: &Facts) {
         let Some(judge) = &mut self.state.judge else { return };
         let Some(Conclusion::Passed { but }) = judge.conclusion(self.plan, self.now) else {
             return;
+        };
+        let slower = judge.slower(self.plan, &facts.known.times);
+        let but = match (but, slower) {
+            (Some(but), Some(slower)) => Some(format!("{but}; {slower}")),
+            (but, slower) => but.or(slower),
         };
         judge.begin_watch(self.now);
         let (warm_up_ms, checks) = (judge.warm_up_ms(), judge.checks.len());
@@ -184,6 +189,25 @@ impl Turn<'_> {
         self.say(event, &reason, false);
     }
 
+    /// Remembers how long the checks took, for later deployments to be compared with.
+    fn record_times(&mut self, deployment: &Deployment) {
+        let Some(judge) = &self.state.judge else { return };
+        let judged = self.plan.checks.iter().zip(&judge.checks);
+        let times = judged.map(|(check, track)| TimesBefore {
+            check: check.name.clone(),
+            form: check.form.clone(),
+            times_ms: track.times.as_slice().to_vec(),
+        });
+        for times in times.filter(|times| !times.times_ms.is_empty()).collect::<Vec<_>>() {
+            self.record(Record::Times {
+                key: deployment.key.clone(),
+                deployment: deployment.id.clone(),
+                times,
+                at: self.now,
+            });
+        }
+    }
+
     pub(super) fn watched(&mut self) {
         let (Some(judge), Some(deployment)) = (&self.state.judge, self.state.deployment.clone()) else {
             return;
@@ -192,6 +216,7 @@ impl Turn<'_> {
         if judge.conclusion(self.plan, self.now) != Some(Conclusion::Watched) {
             return;
         }
+        self.record_times(&deployment);
         let record = Record::KnownGood {
             key: deployment.key,
             deployment: deployment.id.clone(),

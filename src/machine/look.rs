@@ -63,7 +63,7 @@ impl Turn<'_> {
                 );
             }
             LookFor::Start => self.begin_judging(),
-            LookFor::Pass => self.passed(),
+            LookFor::Pass => self.passed(facts),
             LookFor::WatchEnd => self.watched(),
             LookFor::Nudge => self.note(
                 EntryKind::Note,

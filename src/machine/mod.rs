@@ -19,6 +19,7 @@ mod event;
 mod guard;
 mod judge;
 mod judging;
+mod latency;
 mod look;
 mod plan;
 mod state;
@@ -33,6 +34,7 @@ pub use event::{
 };
 pub use guard::{OFFLINE, WARM_UP};
 pub use judge::{Conclusion, Judge};
-pub use plan::{CheckPlan, Limits, Plan};
+pub use latency::{TIMES_MAX, Times};
+pub use plan::{CheckPlan, Limits, Plan, TimeBound};
 pub use state::{DISMISSED, DRILL, DRILL_WITHHELD, DRILLED, LookFor, Phase, RunState};
 pub use track::Track;

@@ -13,10 +13,23 @@ pub struct CheckPlan {
     pub repeatable: bool,
     /// Checks, by index, that must have passed before this one can be probed: it uses what they captured.
     pub needs: Vec<usize>,
+    /// What its answers may take, over all of them.
+    pub time_bounds: Vec<TimeBound>,
     /// It asks an address of its own, not the deployment's.
     pub elsewhere: bool,
     /// Hash of its definition: a check counts as known only in its present form.
     pub form: String,
+}
+
+/// A time that so many percent of the answers keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeBound {
+    /// The percentile, 50 to 99.
+    pub percent: u8,
+    /// The time, in milliseconds.
+    pub ms: u32,
+    /// Exceeding it degrades; otherwise it fails the check.
+    pub is_warning: bool,
 }
 
 /// What a run is to do. Times are in milliseconds.

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::{
     AppKey, Before, CallAnswer, Class, Commit, Deployment, DeploymentId, DeploymentState, Fleet, FleetBrake, Heard,
-    HeardEvent, Identity, Mode, Observation, OutcomeEvent, Reason, RunId, Severity, Standing, Timestamp, Timing,
-    Verdict,
+    HeardEvent, Identity, Mode, Observation, OutcomeEvent, Reason, RunId, Severity, Standing, TimesBefore, Timestamp,
+    Timing, Verdict,
 };
 
 const START: Timestamp = Timestamp::from_millis(1_773_325_867_000);
@@ -55,6 +55,7 @@ fn plan(checks: &[(&str, Severity)]) -> Plan {
                 repeatable: true,
                 needs: Vec::new(),
                 elsewhere: false,
+                time_bounds: Vec::new(),
                 form: format!("form of {name}"),
             })
             .collect(),
@@ -111,6 +112,9 @@ struct World {
     now: Timestamp,
     answers: Answers,
     restored_answers: Answers,
+    /// How long answers take, in turn.
+    times_ms: &'static [u32],
+    answered: usize,
     last_good_answers: &'static [Class],
     asked_last_good: usize,
     facts: Facts,
@@ -165,6 +169,8 @@ impl World {
             now: START,
             answers: Box::new(answers),
             restored_answers: Box::new(|_, _| Class::Pass),
+            times_ms: &[20],
+            answered: 0,
             last_good_answers: &[Class::Pass],
             asked_last_good: 0,
             facts,
@@ -306,11 +312,13 @@ impl World {
                 } else {
                     &self.answers
                 };
-                Event::Probed {
-                    seq,
-                    place,
-                    seen: Box::new(seen(answers(age_s, place))),
-                }
+                self.answered += 1;
+                let seen = Observation {
+                    latency_ms: self.times_ms[self.answered % self.times_ms.len()],
+                    ..seen(answers(age_s, place))
+                };
+                let seen = Box::new(seen);
+                Event::Probed { seq, place, seen }
             }
             Effect::Look { seq, .. } if !self.platform_up => Event::Looked {
                 seq,
@@ -1021,6 +1029,76 @@ fn a_run_by_hand_teaches_no_warm_up_and_counts_from_when_the_deployment_was_made
     let is_warm_up = |record: &Record| matches!(record, Record::WarmUp { .. });
     assert!(!world.records.iter().any(is_warm_up));
     assert!(world.last_reason().contains("act_within"), "{}", world.last_reason());
+}
+
+/// One that answers well; two times of three it takes 900 ms.
+fn mostly_slow(mut plan: Plan, bound: Option<TimeBound>) -> World {
+    plan.checks[0].time_bounds = bound.into_iter().collect();
+    let mut world = World::new(plan, ready_after(0.0));
+    world.times_ms = &[50, 900, 900];
+    world
+}
+
+#[test]
+fn a_percentile_that_is_exceeded_for_sure_fails_or_degrades() {
+    let bound = |is_warning| TimeBound {
+        percent: 95,
+        ms: 400,
+        is_warning,
+    };
+    let mut world = mostly_slow(one_check(), Some(bound(false)));
+    world.run();
+    assert_eq!(world.calls.len(), 1);
+    assert!(
+        world.last_reason().contains("`home` is too slow") && world.last_reason().contains("p95"),
+        "{}",
+        world.last_reason()
+    );
+    let mut world = mostly_slow(one_check(), Some(bound(true)));
+    world.run();
+    assert_eq!(
+        (world.told(), world.calls.len()),
+        (vec!["smoke_test.started", "smoke_test.degraded"], 0)
+    );
+    let mut world = mostly_slow(
+        plan(&[("home", Severity::Degraded), ("orders", Severity::Critical)]),
+        Some(bound(false)),
+    );
+    world.run();
+    assert_eq!(
+        (world.told(), world.calls.len()),
+        (vec!["smoke_test.started", "smoke_test.degraded"], 0)
+    );
+}
+
+#[test]
+fn slower_than_earlier_deployments_degrades_and_is_remembered() {
+    let mut world = mostly_slow(one_check(), None);
+    world.times_ms = &[300, 320, 340];
+    let before = |form: &str| TimesBefore {
+        check: "home".into(),
+        form: form.to_owned(),
+        times_ms: (0..100).map(|k| 50 + k % 20).collect(),
+    };
+    world.facts.known.times = vec![before("form of home")];
+    world.run();
+    assert_eq!(world.told(), ["smoke_test.started", "smoke_test.degraded"]);
+    assert!(
+        world.last_reason().contains("slower than in earlier deployments"),
+        "{}",
+        world.last_reason()
+    );
+    let remembered = world
+        .records
+        .iter()
+        .any(|record| matches!(record, Record::Times { times, .. } if times.times_ms.len() > 12));
+    assert!(remembered);
+    // A check that asks something else now cannot be compared.
+    let mut world = mostly_slow(one_check(), None);
+    world.times_ms = &[300];
+    world.facts.known.times = vec![before("another form")];
+    world.run();
+    assert_eq!(world.told(), ["smoke_test.started", "smoke_test.passed"]);
 }
 
 #[test]

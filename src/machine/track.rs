@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::latency::Times;
 use crate::domain::{Class, Observation, Reason, Timestamp};
 
 /// One failure, in the unit of budgets.
@@ -60,6 +61,9 @@ pub struct Track {
     pub last_failure: Option<(Reason, String)>,
     /// The last answer came from another version.
     pub old_version_last: bool,
+    /// How long its good answers took.
+    #[serde(default)]
+    pub times: Times,
     /// A warning did not hold in one of the last answers.
     pub warned: bool,
     /// When it is to be probed next.
@@ -98,6 +102,7 @@ impl Track {
             proven_wrong_since: None,
             last_failure: None,
             old_version_last: false,
+            times: Times::default(),
             warned: false,
             next_at: now,
             in_flight: None,
@@ -132,6 +137,7 @@ impl Track {
         self.proven_wrong = 0;
         self.proven_wrong_since = None;
         self.old_version_last = false;
+        self.times.add(seen.latency_ms);
         self.warned |= seen.warned;
     }
 

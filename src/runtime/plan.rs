@@ -7,7 +7,7 @@ use url::Url;
 use crate::check::Check;
 use crate::config::{Config, Limit, Settings};
 use crate::domain::Deployment;
-use crate::machine::{CheckPlan, Limits, Plan};
+use crate::machine::{CheckPlan, Limits, Plan, TimeBound};
 use crate::step::Step;
 
 /// Warm-up limit for an app without history.
@@ -102,9 +102,22 @@ fn check_plan(check: &Check, all: &[Arc<Check>]) -> CheckPlan {
             .iter()
             .filter_map(|need| all.iter().position(|other| other.name == *need))
             .collect(),
+        time_bounds: time_bounds(&check.step),
         elsewhere: check.step.send.target.is_absolute(),
         form: check.form.clone(),
     }
+}
+
+/// What its answers may take over all of them: `expect.time.p95` and the like.
+fn time_bounds(step: &Step) -> Vec<TimeBound> {
+    let expected = step.expect.percentiles.iter().map(|bound| (bound, false));
+    let warned = step.warn.percentiles.iter().map(|bound| (bound, true));
+    let bounds = expected.chain(warned).map(|((percent, time), is_warning)| TimeBound {
+        percent: *percent,
+        ms: u32::try_from(time.as_millis()).unwrap_or(u32::MAX),
+        is_warning,
+    });
+    bounds.collect()
 }
 
 /// Why the old version's answers cannot be told from the new one's, if so.

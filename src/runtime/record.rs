@@ -119,6 +119,17 @@ fn ledger_write(record: Record, run: &RunId) -> LedgerWrite {
         },
         Record::Bad { key, deployment, at } => LedgerWrite::Bad { key, deployment, at },
         Record::CheckPassed { key, check, form, at } => LedgerWrite::CheckPassed { key, check, form, at },
+        Record::Times {
+            key,
+            deployment,
+            times,
+            at,
+        } => LedgerWrite::Times {
+            key,
+            deployment,
+            times,
+            at,
+        },
         Record::WarmUp { key, ms, at } => LedgerWrite::WarmUp { key, ms, at },
         Record::Intent {
             key,
@@ -190,5 +201,6 @@ pub(super) fn known(history: History) -> Known {
         made: history.made,
         before: history.before,
         fleet: history.fleet,
+        times: history.times,
     }
 }

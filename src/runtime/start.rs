@@ -78,6 +78,7 @@ pub(super) fn drill_plan(mut plan: RunPlan) -> RunPlan {
         repeatable: true,
         needs: Vec::new(),
         elsewhere: false,
+        time_bounds: Vec::new(),
         form: DRILL.to_owned(),
     }];
     plan.plan.gate_any_answer = true;

@@ -27,6 +27,8 @@ pub struct Expect {
     pub body: Option<Rule>,
     /// The longest time to the last byte.
     pub time: Option<Duration>,
+    /// Percentiles, 50 to 99, and the time within which so many percent of all answers come.
+    pub percentiles: Vec<(u8, Duration)>,
 }
 
 impl Expect {
@@ -37,6 +39,7 @@ impl Expect {
             && self.json.is_empty()
             && self.body.is_none()
             && self.time.is_none()
+            && self.percentiles.is_empty()
     }
 
     /// Whether only redirects are right, so that none may be followed.

@@ -53,12 +53,18 @@ fn expect(expect: &Expect) -> Json {
         .iter()
         .map(|(path, r)| json!([path.as_str(), rule(r)]))
         .collect();
+    let percentiles: Vec<Json> = expect
+        .percentiles
+        .iter()
+        .map(|(percent, time)| json!([percent, millis(*time)]))
+        .collect();
     json!([
         expect.status.as_ref().map(ToString::to_string),
         headers,
         values,
         expect.body.as_ref().map(rule),
         expect.time.map(millis),
+        percentiles,
     ])
 }
 

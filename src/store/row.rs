@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::domain::{
     AppKey, Before, CheckName, DeliveryId, DeploymentId, EndpointName, Fleet, Heard, MessageId, OutcomeEvent,
-    PlatformName, RunId, Timestamp, Verdict,
+    PlatformName, RunId, TimesBefore, Timestamp, Verdict,
 };
 
 /// A verified delivery, to be stored.
@@ -161,6 +161,13 @@ pub enum LedgerWrite {
         form: String,
         at: Timestamp,
     },
+    /// How long a check's answers took in a deployment that is known to be good.
+    Times {
+        key: AppKey,
+        deployment: DeploymentId,
+        times: TimesBefore,
+        at: Timestamp,
+    },
     /// A warm-up took this long.
     WarmUp { key: AppKey, ms: u64, at: Timestamp },
     /// The run is about to go back from `deployment` to `target`; one run per deployment may.
@@ -210,6 +217,8 @@ pub struct History {
     pub before: Vec<Before>,
     /// The apps that are watched over.
     pub fleet: Fleet,
+    /// How long the checks took in the last deployments that are known to be good.
+    pub times: Vec<TimesBefore>,
 }
 
 /// A message to be delivered.

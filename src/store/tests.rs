@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::clock::ManualClock;
 use crate::domain::{
-    Before, CheckName, Commit as DeployedCommit, Fleet, Heard, HeardEvent, OutcomeEvent, Reason, Verdict,
+    Before, CheckName, Commit as DeployedCommit, Fleet, Heard, HeardEvent, OutcomeEvent, Reason, TimesBefore, Verdict,
 };
 
 const START: Timestamp = Timestamp::from_millis(1_773_325_867_000);
@@ -380,6 +380,39 @@ async fn the_fleet_is_the_apps_that_were_good_and_those_of_them_that_fail_now() 
         failing_at: vec![recently, now],
     };
     assert_eq!(fleet, expected);
+}
+
+#[tokio::test]
+async fn the_times_of_the_last_five_good_deployments_are_kept() {
+    let Open {
+        store, folder: _folder, ..
+    } = open().await;
+    let times = |deployment: u32, form: &str| LedgerWrite::Times {
+        key: key(),
+        deployment: deployment.to_string().as_str().into(),
+        times: TimesBefore {
+            check: CheckName::new("home"),
+            form: form.to_owned(),
+            times_ms: vec![deployment; 2],
+        },
+        at: START,
+    };
+    // The seventh is judged twice; only its last times count.
+    let mut ledger: Vec<LedgerWrite> = (1..=7).map(|deployment| times(deployment, "f1")).collect();
+    ledger.extend([times(7, "f1"), times(8, "f2")]);
+    store
+        .commit(Commit {
+            ledger,
+            ..commit(run(1, 1))
+        })
+        .await
+        .unwrap();
+    let kept = store.history(&key(), START).await.unwrap().times;
+    let kept: Vec<(&str, Vec<u32>)> = kept
+        .iter()
+        .map(|times| (times.form.as_str(), times.times_ms.clone()))
+        .collect();
+    assert_eq!(kept, [("f1", vec![4, 4, 5, 5, 6, 6, 7, 7]), ("f2", vec![8, 8])]);
 }
 
 #[tokio::test]

@@ -33,6 +33,9 @@ const ALIASES: &[(&str, &str)] = &[
     ("assets", "assets cannot be expected yet; write a check for each"),
 ];
 
+/// Percentiles that can be expected.
+const PERCENTILES: &[(&str, u8)] = &[("p50", 50), ("p75", 75), ("p90", 90), ("p95", 95), ("p99", 99)];
+
 /// One expectation for a JSON value.
 type JsonRule = (Path, Rule);
 
@@ -46,14 +49,15 @@ pub(super) fn read(table: &mut Table<'_>, key: &str, problems: &mut Problems) ->
     let headers = optional(table.take("headers"), |node| headers(node, problems));
     let json = optional(table.take("json"), |node| json(node, problems));
     let body = optional(table.take("body"), |node| rule(node, Kind::Text, problems));
-    let time = optional(table.take("time"), |node| time(node, problems));
+    let times = optional(table.take("time"), |node| times(node, problems));
     table.finish(problems, ALIASES);
     Some(Expect {
         status: status?,
         headers: headers?.unwrap_or_default(),
         json: json?.unwrap_or_default(),
         body: body?,
-        time: time?,
+        time: times.as_ref()?.as_ref().and_then(|times| times.max),
+        percentiles: times?.map(|times| times.percentiles).unwrap_or_default(),
     })
 }
 
@@ -121,6 +125,43 @@ fn headers(node: &Node<'_>, problems: &mut Problems) -> Option<Vec<(HeaderName, 
         let rule = rule(&node, Kind::Text, problems);
         Some((name?, rule?))
     }))
+}
+
+/// What answers may take.
+#[derive(Default)]
+struct Times {
+    /// Each of them.
+    max: Option<Duration>,
+    /// So many percent of all of them.
+    percentiles: Vec<(u8, Duration)>,
+}
+
+/// `time = "2s"` for each answer, or `time = { p95 = "400ms", max = "2s" }` for all of them.
+fn times(node: &Node<'_>, problems: &mut Problems) -> Option<Times> {
+    let Some(mut table) = node.as_table() else {
+        let max = time(node, problems)?;
+        return Some(Times {
+            max: Some(max),
+            ..Times::default()
+        });
+    };
+    let max = optional(table.take("max"), |node| time(node, problems));
+    let taken: Vec<_> = PERCENTILES
+        .iter()
+        .filter_map(|(key, percent)| Some((*percent, table.take(key)?)))
+        .collect();
+    let read = taken
+        .into_iter()
+        .map(|(percent, node)| Some((percent, time(&node, problems)?)));
+    let percentiles = all(read);
+    table.finish(
+        problems,
+        &[("median", "p50"), ("p100", "max"), ("avg", "p50"), ("mean", "p50")],
+    );
+    Some(Times {
+        max: max?,
+        percentiles: percentiles?,
+    })
 }
 
 fn time(node: &Node<'_>, problems: &mut Problems) -> Option<Duration> {

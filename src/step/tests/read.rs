@@ -5,7 +5,7 @@ use super::{problems, read, try_read};
 #[test]
 fn the_smallest_step_has_the_defaults() {
     let step = read("get = '/'");
-    insta::assert_snapshot!(step.form(), @r#"["GET","/",[],null,[],10000,true,[null,[],[],null,null],[null,[],[],null,null],[]]"#);
+    insta::assert_snapshot!(step.form(), @r#"["GET","/",[],null,[],10000,true,[null,[],[],null,null,[]],[null,[],[],null,null,[]],[]]"#);
     assert!(step.sends_twice_safely() && step.slots().is_empty());
 }
 
@@ -29,7 +29,7 @@ fn everything_is_read() {
         capture.next = { header = "Location", secret = false }
         "#,
     );
-    insta::assert_snapshot!(step.form(), @r#"["POST","/api/{{ vars.area }}/orders?x=1",[["accept","application/json"],["x-run","{{ run.id }}"]],"{{ login.token }}",["json",{"by":["{{ secret.WHO }}"],"qty":1,"sku":"SMOKE-1"}],30000,false,["200 or 2xx",[["location",[["matches","^/"]]]],[["$..id",[["all",[["type","integer"]]]]],["$.state",[["is","ready"]]],["$.total",[["min",1.0]]]],[["lacks",["Traceback"]]],2000],[null,[],[["$.cache",[["one_of",["hit","stale"]]]]],null,null],[["cart","json","$.id",true],["next","header","location",false]]]"#);
+    insta::assert_snapshot!(step.form(), @r#"["POST","/api/{{ vars.area }}/orders?x=1",[["accept","application/json"],["x-run","{{ run.id }}"]],"{{ login.token }}",["json",{"by":["{{ secret.WHO }}"],"qty":1,"sku":"SMOKE-1"}],30000,false,["200 or 2xx",[["location",[["matches","^/"]]]],[["$..id",[["all",[["type","integer"]]]]],["$.state",[["is","ready"]]],["$.total",[["min",1.0]]]],[["lacks",["Traceback"]]],2000,[]],[null,[],[["$.cache",[["one_of",["hit","stale"]]]]],null,null,[]],[["cart","json","$.id",true],["next","header","location",false]]]"#);
     insta::assert_snapshot!(step.slots().join(" "), @"login.token run.id secret.WHO vars.area");
     insta::assert_snapshot!(step.label(), @"POST /api/{{ vars.area }}/orders?x=1");
     assert!(!step.sends_twice_safely());
@@ -222,6 +222,39 @@ fn problems_of_targets() {
     error: `get` in check "x" is not an address: the host is not usable: a user name in an address is not sent; use `bearer` or `headers`
     error: `get` in check "x" is not an address: a path starts with `/`, an address with `https://` or `http://`
     error: `get` in check "x" is not an address: `{{ bad name }}` is not a placeholder: a name like `deploy.commit` stands between the braces
+    "#);
+}
+
+#[test]
+fn times_of_each_answer_and_of_all_of_them() {
+    let expect = read("get = '/'\nexpect.time = { p95 = '400ms', p50 = '80ms', max = '2s' }\nwarn.time.p99 = '1s'");
+    let ms = std::time::Duration::from_millis;
+    assert_eq!(expect.expect.time, Some(ms(2_000)));
+    assert_eq!(expect.expect.percentiles, [(50, ms(80)), (95, ms(400))]);
+    assert_eq!(
+        (expect.warn.time, expect.warn.percentiles),
+        (None, vec![(99, ms(1_000))])
+    );
+    insta::assert_snapshot!(problems("get = '/'\nexpect.time = { p94 = '400ms', p50 = '0s', avg = '1s' }"), @r#"
+    error: unknown key `p94` in `time` in `expect` in check "x"
+      --> checks.toml:2:17
+       |
+     2 | expect.time = { p94 = '400ms', p50 = '0s', avg = '1s' }
+       |                 ^^^
+       = help: did you mean `p90`?
+
+    error: `p50` in `time` in `expect` in check "x" must be longer than 0
+      --> checks.toml:2:38
+       |
+     2 | expect.time = { p94 = '400ms', p50 = '0s', avg = '1s' }
+       |                                      ^^^^
+
+    error: unknown key `avg` in `time` in `expect` in check "x"
+      --> checks.toml:2:44
+       |
+     2 | expect.time = { p94 = '400ms', p50 = '0s', avg = '1s' }
+       |                                            ^^^
+       = help: here it is called `p50`
     "#);
 }
 

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::{Error, History, KnownGood, LedgerWrite, PauseView};
+use super::times;
 use crate::domain::{AppKey, Before, CheckName, DeploymentId, Fleet, Reason, RunId, Timestamp};
 
 /// Known-good deployments told of an app.
@@ -44,6 +45,12 @@ pub(crate) fn write(db: &Connection, write: &LedgerWrite) -> Result<(), Error> {
             db.prepare_cached(sql)?.execute(params![p, j, e, deployment.as_str()])?;
         }
         LedgerWrite::CheckPassed { key, check, form, at } => check_passed(db, key, check, form, *at)?,
+        LedgerWrite::Times {
+            key,
+            deployment,
+            times: seen,
+            at,
+        } => times::keep(db, key, deployment, seen, *at)?,
         LedgerWrite::WarmUp { key, ms, at } => warm_up(db, key, *ms, *at)?,
         LedgerWrite::Intent {
             key,
@@ -178,6 +185,7 @@ pub(crate) fn history(db: &Connection, key: &AppKey, now: Timestamp) -> Result<H
             },
         )?,
         fleet: fleet(db, key, now)?,
+        times: times::read(db, key)?,
     })
 }
 

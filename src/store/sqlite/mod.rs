@@ -4,6 +4,7 @@ pub(super) mod deliveries;
 pub(super) mod ledger;
 pub(super) mod outbox;
 pub(super) mod runs;
+pub(super) mod times;
 pub(super) mod trust;
 pub(super) mod views;
 

@@ -84,6 +84,12 @@ CREATE TABLE ledger_before (
     reason TEXT, at INTEGER NOT NULL,
     PRIMARY KEY (platform, project, environment, check_name)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE ledger_times (
+    number INTEGER PRIMARY KEY,
+    platform TEXT NOT NULL, project TEXT NOT NULL, environment TEXT NOT NULL,
+    check_name TEXT NOT NULL, form TEXT NOT NULL, deployment TEXT NOT NULL, times TEXT NOT NULL, at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX ledger_times_check ON ledger_times (platform, project, environment, check_name, number);
 CREATE TABLE ledger_warm_up (
     number INTEGER PRIMARY KEY,
     platform TEXT NOT NULL, project TEXT NOT NULL, environment TEXT NOT NULL,
