@@ -32,6 +32,9 @@ pub(super) enum Command {
     /// Name every problem in config files, with its place and what to write instead.
     #[command(after_help = "Example: backstop lint checks.toml")]
     Lint(LintArgs),
+    /// Show a check after defaults, each value with its place, and say in words when it passes and fails.
+    #[command(after_help = "Example: backstop explain orders --app shop")]
+    Explain(ExplainArgs),
     /// Send each check once at an address and say what was seen; never rolls back.
     #[command(after_help = "Example: backstop test --url https://shop.example.com --app shop --env production")]
     Test(TestArgs),
@@ -119,6 +122,21 @@ pub(super) struct LintArgs {
     /// The files; `checks.toml` unless told.
     #[arg(value_name = "FILE", default_value = "checks.toml")]
     pub(super) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// The check; all of them in short unless given.
+    pub(super) check: Option<String>,
+    /// The config file.
+    #[arg(long, env = "BACKSTOP_CONFIG", default_value = "checks.toml", value_name = "FILE")]
+    pub(super) config: PathBuf,
+    /// The app's name, for `when`.
+    #[arg(long, default_value = "app")]
+    pub(super) app: String,
+    /// The environment's name, for `when`.
+    #[arg(long, default_value = "production")]
+    pub(super) env: String,
 }
 
 #[derive(Debug, Args)]

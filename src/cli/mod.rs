@@ -11,6 +11,7 @@ mod ask;
 mod backtest;
 pub mod demo;
 mod deployment;
+mod explain;
 mod lint;
 mod send;
 mod serve;
@@ -65,6 +66,7 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Lint(args) => return Ok(lint::run(&args)),
+        Command::Explain(args) => return explain::run(&args),
         Command::Verify(args) => return verify::run(&args),
         Command::Simulate(args) => return simulate::run(&args),
         Command::Completions { shell } => {
@@ -95,6 +97,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
             Command::Rollback(args) => ask::rollback(&args).await,
             Command::Cancel(args) => ask::cancel(&args).await,
             Command::Lint(_)
+            | Command::Explain(_)
             | Command::Verify(_)
             | Command::Simulate(_)
             | Command::Completions { .. }

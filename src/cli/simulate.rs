@@ -59,8 +59,7 @@ fn plan(args: &SimulateArgs) -> anyhow::Result<Option<Plan>> {
         },
         None => defaults(args.checks)?,
     };
-    let deployment = super::deployment::named(&args.app, &args.env, Some("0123456".to_owned()), None);
-    let mut plan = RunPlan::of(Arc::new(config), &deployment, &[]).plan;
+    let mut plan = plan_of(config, &args.app, &args.env);
     plan.mode = Mode::AutoRollback;
     if plan.checks.is_empty() {
         eprintln!(
@@ -70,6 +69,12 @@ fn plan(args: &SimulateArgs) -> anyhow::Result<Option<Plan>> {
         return Ok(None);
     }
     Ok(Some(plan))
+}
+
+/// What the config says of deployments of `app` in `env`.
+pub(super) fn plan_of(config: Config, app: &str, env: &str) -> Plan {
+    let deployment = super::deployment::named(app, env, Some("0123456".to_owned()), None);
+    RunPlan::of(Arc::new(config), &deployment, &[]).plan
 }
 
 fn defaults(checks: u16) -> anyhow::Result<Config> {

@@ -267,6 +267,41 @@ fn lint_names_every_problem_and_the_place() {
 }
 
 #[test]
+fn explain_says_where_each_value_comes_from_and_what_the_policy_means() {
+    let folder = tempfile::tempdir().expect("folder");
+    let file = folder.path().join("checks.toml");
+    let config = "[defaults]\nexpect.time = \"2s\"\n[check.home]\nget = \"/\"\n[check.buy]\npost = \"/buy\"\n";
+    std::fs::write(&file, config).expect("written");
+    let explain = |more: &[&str]| {
+        backstop()
+            .arg("explain")
+            .args(more)
+            .arg("--config")
+            .arg(&file)
+            .output()
+            .expect("it runs")
+    };
+    let one = out(&explain(&["home"]));
+    for expected in [
+        "expect.time",
+        "checks.toml:2",
+        "built in",
+        "fails half of its requests is found bad",
+        "passes, in 2",
+    ] {
+        assert!(one.contains(expected), "{expected}: {one}");
+    }
+    let all = out(&explain(&[]));
+    assert!(all.contains("alone never rolls back") && all.contains("GET /"), "{all}");
+    let none = explain(&["hom"]);
+    assert!(
+        none.status.code() == Some(1) && out(&none).contains("there are home, buy"),
+        "{}",
+        out(&none)
+    );
+}
+
+#[test]
 fn every_command_explains_itself_with_an_example() {
     let help = backstop().arg("--help").output().expect("it runs");
     let commands = [
@@ -287,6 +322,7 @@ fn every_command_explains_itself_with_an_example() {
         "approve",
         "rollback",
         "trust",
+        "explain",
     ];
     for command in commands {
         assert!(out(&help).contains(command), "{command}");
