@@ -17,6 +17,8 @@ const UNREADY_FAILURE: u32 = 750;
 const PASS_RETURNS: u32 = 250;
 /// Further failures of a spell spend a whole failure per this many milliseconds.
 const BURST_MS: u64 = 8_000;
+/// The same where nothing says that the app made them: the network's spells are longer than an app's.
+const UNREADY_BURST_MS: u64 = 10_000;
 /// In this time after the gate opened, answers may still flap between old and new: the first unready failure of a
 /// spell spends nothing.
 const FLAP_MS: u64 = 90_000;
@@ -160,7 +162,8 @@ impl Track {
     fn price(&self, class: Class, gate_opened_at: Option<Timestamp>, now: Timestamp) -> u32 {
         match (self.failing_since, self.last_at) {
             (Some(_), Some(last_at)) => {
-                let worth = now.ms_since(last_at).saturating_mul(u64::from(FAILURE)) / BURST_MS;
+                let burst_ms = if class == Class::Unready { UNREADY_BURST_MS } else { BURST_MS };
+                let worth = now.ms_since(last_at).saturating_mul(u64::from(FAILURE)) / burst_ms;
                 u32::try_from(worth).unwrap_or(FAILURE).min(FAILURE)
             }
             _ => {
