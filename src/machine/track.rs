@@ -162,7 +162,11 @@ impl Track {
     fn price(&self, class: Class, gate_opened_at: Option<Timestamp>, now: Timestamp) -> u32 {
         match (self.failing_since, self.last_at) {
             (Some(_), Some(last_at)) => {
-                let burst_ms = if class == Class::Unready { UNREADY_BURST_MS } else { BURST_MS };
+                let burst_ms = if class == Class::Unready {
+                    UNREADY_BURST_MS
+                } else {
+                    BURST_MS
+                };
                 let worth = now.ms_since(last_at).saturating_mul(u64::from(FAILURE)) / burst_ms;
                 u32::try_from(worth).unwrap_or(FAILURE).min(FAILURE)
             }
