@@ -102,6 +102,16 @@ const fn class_without_answer(reason: Reason) -> Class {
         | Reason::Header
         | Reason::Json
         | Reason::Body
+        | Reason::Cookie
+        | Reason::Html
+        | Reason::Schema
+        | Reason::Size
+        | Reason::Url
+        | Reason::HttpVersion
+        | Reason::Certificate
+        | Reason::Asset
+        | Reason::Grpc
+        | Reason::Errors
         | Reason::Time
         | Reason::OldVersion
         | Reason::Placeholder

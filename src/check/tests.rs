@@ -10,13 +10,13 @@ use super::{
 };
 use crate::document::{Document, Problems, Source};
 use crate::domain::{CheckName, Class, Identity, Reason, Timing};
-use crate::step::{Response, Step, Values, assess, read_step, render};
+use crate::step::{NoFiles, Response, Step, Values, assess, read_step, render};
 
 fn step(text: &str) -> Step {
     let source = Source::new("checks.toml", text);
     let mut problems = Problems::new();
     let document = Document::parse(&source, &mut problems).unwrap();
-    let step = read_step(&mut document.table(), &mut problems);
+    let step = read_step(&mut document.table(), &NoFiles, &mut problems);
     assert!(problems.is_empty(), "{:?}", problems.into_vec());
     step.unwrap()
 }
@@ -31,11 +31,8 @@ fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
         status,
         headers: map,
         body: body.as_bytes().to_vec(),
-        url: "https://shop.example.com/".parse().unwrap(),
-        address: None,
-        version: http::Version::HTTP_11,
-        timing: Timing::default(),
         elapsed: Duration::from_millis(120),
+        ..Response::empty("https://shop.example.com/".parse().unwrap())
     }
 }
 

@@ -86,19 +86,14 @@ impl Remote {
         if body.is_some() {
             headers.push((CONTENT_TYPE, HeaderValue::from_static("application/json")));
         }
+        let url = self.url.join(path);
+        let url = url.with_context(|| format!("{path} is no path on {}", self.url))?;
         let request = Request {
-            method,
-            url: self
-                .url
-                .join(path)
-                .with_context(|| format!("{path} is no path on {}", self.url))?,
             headers,
             body: body.map(|body| body.to_string().into_bytes()),
-            timeout: TIMEOUT,
-            follow_redirects: false,
             body_bytes_max: ANSWER_BYTES_MAX,
-            cut_body: false,
             carries_credentials: self.token.is_some(),
+            ..Request::new(method, url, TIMEOUT)
         };
         let sent = self.client.send(&request, Trust::Configured).await;
         sent.map_err(|failure| {

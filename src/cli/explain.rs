@@ -63,7 +63,7 @@ fn print_checks(config: &Config, file: &Path) {
                 (Severity::Critical, false) => "alerts, but alone never rolls back: it is sent once",
                 (of, _) => severity(of),
             };
-            vec![check.name.to_string(), check.step.label(), said.to_owned()]
+            vec![check.name.to_string(), check.script.label(), said.to_owned()]
         })
         .collect();
     println!("{}\n", table(&["CHECK", "ASKS", "ITS FAILURE"], &rows));

@@ -29,19 +29,15 @@ pub(super) async fn run(args: &SendArgs) -> anyhow::Result<Exit> {
             .context("a header value")
     };
     let request = Request {
-        method: Method::POST,
-        url: args.to.clone(),
         headers: vec![
             (CONTENT_TYPE, HeaderValue::from_static("application/json")),
             header("x-webhook-timestamp", &now_s.to_string())?,
             header("x-webhook-signature", &signature)?,
         ],
         body: Some(body),
-        timeout: std::time::Duration::from_secs(30),
-        follow_redirects: false,
         body_bytes_max: 64 * 1024,
         cut_body: true,
-        carries_credentials: false,
+        ..Request::new(Method::POST, args.to.clone(), std::time::Duration::from_secs(30))
     };
     let sent = Client::new(Network::default())?.send(&request, Trust::Configured).await;
     let response = sent.map_err(|failure| anyhow::anyhow!("{}: {}", args.to, failure.detail))?;

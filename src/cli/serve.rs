@@ -46,6 +46,7 @@ pub(super) async fn parts(config: Config, env: Arc<dyn Env + Send + Sync>) -> an
     let store = Store::open(&config.store_url, clock.clone()).await?;
     let network = Network {
         allow: config.network_allow.clone(),
+        ..Network::default()
     };
     let client = Client::new(network).context("setting up HTTP")?;
     let config = Arc::new(ArcSwap::from_pointee(config));

@@ -35,6 +35,7 @@ pub(super) async fn run(args: &TestArgs) -> anyhow::Result<Exit> {
     let deployment = super::deployment::named(&args.app, &args.env, args.commit.clone(), Some(args.url.to_string()));
     let client = Client::new(Network {
         allow: config.network_allow.clone(),
+        per_host_max: AT_ONCE,
     })?;
     let plan = Arc::new(RunPlan::of(Arc::new(config), &deployment, &[]).at(args.url.clone()));
     let run = RunId::new(Ids.next("run", Clock::system().now()));

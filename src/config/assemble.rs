@@ -10,13 +10,12 @@ use super::checks::RawCheck;
 use super::graph::{Captures, Slots};
 use super::platforms::PlatformFiles;
 use super::read::Reader;
-use super::scope::{Origin, Scope, ScopedCheck};
+use super::scope::{Scope, ScopedCheck};
 use super::settings::{Policy, Settings};
 use super::{Config, Control};
-use crate::check::Check;
+use crate::check::{Check, Script};
 use crate::document::{Document, Table};
 use crate::domain::CheckName;
-use crate::step::Step;
 
 const TOP_ALIASES: &[(&str, &str)] = &[
     ("checks", "check"),
@@ -164,7 +163,7 @@ impl Reader<'_> {
         for file in &files {
             for check in &file.checks {
                 let slots = Slots::Check(&file.scope, check);
-                let mut needed = self.slots(&check.step, &check.table, &slots, &captures);
+                let mut needed = self.script_slots(check, &slots, &captures);
                 needed.extend(self.explicit_needs(check, &captures));
                 needed.sort();
                 needed.dedup();
@@ -193,11 +192,11 @@ impl Reader<'_> {
 
 fn scoped(raw: RawCheck<'_>, needs: Vec<CheckName>) -> ScopedCheck {
     ScopedCheck {
-        origin: Origin::of(raw.step.send.target.source()),
         check: Arc::new(Check {
             name: CheckName::new(raw.name),
-            form: form(&raw.step, raw.base.as_ref()),
-            step: raw.step,
+            title: raw.title,
+            form: form(&raw.script, raw.base.as_ref()),
+            script: raw.script,
             severity: raw.severity,
             repeat: raw.repeat,
             needs,
@@ -208,9 +207,9 @@ fn scoped(raw: RawCheck<'_>, needs: Vec<CheckName>) -> ScopedCheck {
 }
 
 /// SHA-256 in hex of what a check sends and expects: the same as long as it checks the same.
-fn form(step: &Step, base: Option<&Url>) -> String {
+fn form(script: &Script, base: Option<&Url>) -> String {
     let mut hasher = Sha256::new();
-    hasher.update(step.form());
+    hasher.update(script.form());
     // The canonical text has no line feed of its own, so the two parts cannot run into each other.
     hasher.update("\n");
     hasher.update(base.map_or("", Url::as_str));

@@ -94,7 +94,16 @@ impl Reader<'_> {
 
     /// Warns of credentials that may never be sent: nobody says whose address they go to.
     pub(super) fn credentials(&mut self, scope: &Scope, check: &RawCheck<'_>, policies: &[Policy]) {
-        let origin = Origin::of(check.step.send.target.source());
+        let carrying = check.script.all().filter(|step| carries_credentials(step));
+        for origin in carrying.map(|step| Origin::of(step.send.target.source())) {
+            if self.origin_is_doubtful(scope, check, policies, origin) {
+                return;
+            }
+        }
+    }
+
+    /// Warns if nobody says whose `origin` is; whether it did.
+    fn origin_is_doubtful(&mut self, scope: &Scope, check: &RawCheck<'_>, policies: &[Policy], origin: Origin) -> bool {
         let configured = match origin {
             Origin::Configured => true,
             Origin::Templated => false,
@@ -106,7 +115,7 @@ impl Reader<'_> {
                 named || based || policies.iter().any(by_policy)
             }
         };
-        if !configured && carries_credentials(&check.step) {
+        if !configured {
             let message = format!(
                 "check \"{}\" carries credentials, and nothing says whose address gets them",
                 check.name
@@ -117,6 +126,7 @@ impl Reader<'_> {
             };
             self.problems.warn(check.place.clone(), message, help);
         }
+        !configured
     }
 
     /// Warns of a config that judges nothing, or can never roll back.
@@ -153,5 +163,5 @@ fn carries_credentials(step: &Step) -> bool {
         let space = slot.split_once('.').map(|(space, _)| space);
         !matches!(space, None | Some("deploy" | "vars" | "run"))
     };
-    step.send.bearer.is_some() || step.slots().iter().any(is_secret)
+    step.send.has_credentials() || step.slots().iter().any(is_secret)
 }

@@ -17,6 +17,14 @@ pub trait Env {
     /// When it cannot be read, is not UTF-8, or is over [`SOURCE_BYTES_MAX`].
     fn read(&self, path: &Path) -> io::Result<String>;
 
+    /// The bytes of a file that a step names.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is over [`SOURCE_BYTES_MAX`].
+    fn read_bytes(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.read(path).map(String::into_bytes)
+    }
+
     /// The files in a directory, for `include`.
     ///
     /// # Errors
@@ -37,19 +45,24 @@ impl Env for SystemEnv {
     }
 
     fn read(&self, path: &Path) -> io::Result<String> {
-        let mut text = String::new();
+        let text = String::from_utf8(self.read_bytes(path)?);
+        text.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
+    }
+
+    fn read_bytes(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
         // One byte over the limit, so that a file of just the limit is told from a longer one.
         let bytes_max = u64::try_from(SOURCE_BYTES_MAX).unwrap_or(u64::MAX);
         std::fs::File::open(path)?
             .take(bytes_max.saturating_add(1))
-            .read_to_string(&mut text)?;
-        if text.len() > SOURCE_BYTES_MAX {
+            .read_to_end(&mut bytes)?;
+        if bytes.len() > SOURCE_BYTES_MAX {
             return Err(io::Error::new(
                 io::ErrorKind::FileTooLarge,
                 format!("more than {SOURCE_BYTES_MAX} bytes"),
             ));
         }
-        Ok(text)
+        Ok(bytes)
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {

@@ -43,7 +43,8 @@ impl Captures {
             groups: BTreeSet::new(),
         };
         for check in checks {
-            let names = check.step.capture.iter().map(|capture| capture.name.clone()).collect();
+            let kept = check.script.steps().flat_map(|step| &step.capture);
+            let names = kept.map(|capture| capture.name.clone()).collect();
             captures.by_check.insert(check.name.clone(), names);
             if check.name != check.group {
                 captures.groups.insert(check.group.to_owned());
@@ -62,19 +63,47 @@ impl Reader<'_> {
         slots: &Slots<'_, '_>,
         captures: &Captures,
     ) -> Vec<CheckName> {
+        self.step_slots(step, table, slots, captures, &BTreeSet::new())
+    }
+
+    /// The same for all steps of a check, each of which knows what the ones before it capture.
+    pub(super) fn script_slots(
+        &mut self,
+        check: &RawCheck<'_>,
+        slots: &Slots<'_, '_>,
+        captures: &Captures,
+    ) -> Vec<CheckName> {
+        let mut needs = Vec::new();
+        let mut known = BTreeSet::new();
+        for step in check.script.all() {
+            needs.extend(self.step_slots(step, &check.table, slots, captures, &known));
+            known.extend(step.capture.iter().map(|capture| capture.name.clone()));
+        }
+        needs
+    }
+
+    /// `known` are the values that the steps before this one capture.
+    fn step_slots(
+        &mut self,
+        step: &Step,
+        table: &Table<'_>,
+        slots: &Slots<'_, '_>,
+        captures: &Captures,
+        known: &BTreeSet<String>,
+    ) -> Vec<CheckName> {
         let mut needs = BTreeSet::new();
         let names: BTreeSet<String> = step.slots().into_iter().collect();
-        for name in names {
-            let place = place_of(table, &name).unwrap_or_else(|| table.place());
+        for name in names.difference(known) {
+            let place = place_of(table, name).unwrap_or_else(|| table.place());
             let Some((space, value)) = name.split_once('.') else {
-                self.bare_slot(&name, &place, slots, captures);
+                self.bare_slot(name, &place, slots, captures);
                 continue;
             };
             match space {
-                "deploy" => self.known_slot(&name, &place, slots),
+                "deploy" => self.known_slot(name, &place, slots),
                 "secret" => drop(self.secrets.get(value, &place, &mut self.problems)),
                 "vars" => self.var_slot(value, &place, slots.scope()),
-                "run" => self.known_slot(&name, &place, slots),
+                "run" => self.known_slot(name, &place, slots),
                 "env" => {
                     let help = format!("write `{{{{ secret.{value} }}}}`: it reads the environment variable `{value}`");
                     self.problems
@@ -140,10 +169,19 @@ impl Reader<'_> {
 
     fn bare_slot(&mut self, name: &str, place: &Place<'_>, slots: &Slots<'_, '_>, captures: &Captures) {
         if let Slots::Check(_, check) = slots
-            && check.step.capture.iter().any(|capture| capture.name == name)
+            && check
+                .script
+                .all()
+                .flat_map(|step| &step.capture)
+                .any(|capture| capture.name == name)
         {
-            let message = format!("`{name}` is captured from the answer of this same request");
-            let help = "a value can be sent only by a check after the one that captures it";
+            let several = check.script.all().count() > 1;
+            let message = if several {
+                format!("`{name}` is used before it is captured")
+            } else {
+                format!("`{name}` is captured from the answer of this same request")
+            };
+            let help = "a value can be sent only after the answer that it is captured from";
             self.problems.push_help(place.clone(), message, help);
             return;
         }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::files::CheckFiles;
 use super::platforms::PlatformFiles;
 use super::read::Reader;
 use super::secrets::Secrets;
@@ -24,8 +25,7 @@ const WARMUP_BUILT_IN: &str = "get = \"/\"\n";
 pub fn load(path: &Path, env: &dyn Env) -> Result<Config, Vec<Problem>> {
     let mut problems = Problems::new();
     let sources = gather(path, env, &mut problems);
-    let directory = path.parent().unwrap_or_else(|| Path::new(""));
-    build(&sources, directory, env, problems)
+    build(&sources, path, env, problems)
 }
 
 /// The main file and the files it includes.
@@ -119,7 +119,8 @@ fn expand(item: &Node<'_>, pattern: &str, directory: &Path, env: &dyn Env, probl
     found
 }
 
-fn build(sources: &[Source], directory: &Path, env: &dyn Env, mut problems: Problems) -> Result<Config, Vec<Problem>> {
+fn build(sources: &[Source], main: &Path, env: &dyn Env, mut problems: Problems) -> Result<Config, Vec<Problem>> {
+    let directory = main.parent().unwrap_or_else(|| Path::new(""));
     let built_in = Source::new("built in", WARMUP_BUILT_IN);
     let built_in = Document::parse(&built_in, &mut problems);
     let parsed = sources
@@ -128,6 +129,7 @@ fn build(sources: &[Source], directory: &Path, env: &dyn Env, mut problems: Prob
     let documents: Vec<Document<'_>> = parsed.collect();
     let mut reader = Reader {
         secrets: Secrets::new(env, directory),
+        files: CheckFiles::new(env, main),
         problems,
     };
     let mut files = PlatformFiles {
@@ -140,7 +142,7 @@ fn build(sources: &[Source], directory: &Path, env: &dyn Env, mut problems: Prob
     };
     let built_in = built_in.table();
     let config = reader.config(main.table(), included, &built_in, &mut files);
-    let Reader { secrets, problems } = reader;
+    let Reader { secrets, problems, .. } = reader;
     let failed = problems.has_errors();
     let found = problems.into_vec();
     match config {

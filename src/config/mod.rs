@@ -9,6 +9,7 @@ mod checks;
 mod doubts;
 mod env;
 mod explain;
+mod files;
 mod fleet;
 mod freeze;
 mod graph;
@@ -119,24 +120,20 @@ impl Config {
         self.scopes.iter().flat_map(matching).collect()
     }
 
-    /// Whether the request of `check` may carry credentials to `deployment`: its address is configured, or a `when`
-    /// names the app exactly, so that the address which the platform confirms is this app's. Without a check, the same
-    /// for the warm-up.
-    pub fn may_carry_credentials(&self, deployment: &Deployment, check: Option<&CheckName>) -> bool {
+    /// Whether the request of `check` to `target` may carry credentials to `deployment`: its address is configured, or a
+    /// `when` names the app exactly, so that the address which the platform confirms is this app's. Without a check, the
+    /// same for the warm-up.
+    pub fn may_carry_credentials(&self, deployment: &Deployment, check: Option<&CheckName>, target: &str) -> bool {
         let policy = self.policy_for(deployment);
         let run = self.settings_for(deployment);
-        let (scope, origin, when) = match check {
-            None => (
-                self.scopes.first(),
-                Origin::of(run.warmup.step.send.target.source()),
-                None,
-            ),
+        let (scope, when) = match check {
+            None => (self.scopes.first(), None),
             Some(name) => match self.find(name) {
-                Some((scope, check)) => (Some(scope), check.origin, Some(&check.when)),
+                Some((scope, check)) => (Some(scope), Some(&check.when)),
                 None => return false,
             },
         };
-        match origin {
+        match Origin::of(target) {
             Origin::Configured => true,
             Origin::Templated => false,
             Origin::Base => {

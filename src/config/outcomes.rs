@@ -11,7 +11,6 @@ use super::when::read_globs;
 use crate::document::{Node, Table, closest};
 use crate::domain::{EndpointName, Glob, OutcomeEvent};
 use crate::outcome::{Address, Endpoint, Format, When};
-use crate::step::read_step;
 
 /// The keys that hold an endpoint's address, and what they say of its format.
 const FORMATS: [(&str, Format); 3] = [
@@ -64,7 +63,7 @@ impl Reader<'_> {
                 continue;
             };
             let mut entry = entry.labelled(format!("[control.{}]", key.name));
-            let step = read_step(&mut entry, &mut self.problems);
+            let step = self.lone_step(&mut entry);
             let request = request_target(&entry);
             if let Some(node) = request
                 && !node

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::files::CheckFiles;
 use super::secrets::Secrets;
 use crate::document::{Node, Problems, Table};
 
 /// What every reader of a section needs.
 pub(super) struct Reader<'e> {
     pub(super) secrets: Secrets<'e>,
+    pub(super) files: CheckFiles<'e>,
     pub(super) problems: Problems,
 }
 

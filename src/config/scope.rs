@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use http::HeaderName;
 use url::Url;
 
 use super::read::Reader;
@@ -10,6 +11,7 @@ use super::when::{When, read_when};
 use crate::check::Check;
 use crate::document::{Node, Problems, Table, Value};
 use crate::domain::{CheckName, Deployment, Glob};
+use crate::step::{Template, read_headers};
 
 /// One file of checks.
 #[derive(Clone, Debug)]
@@ -35,8 +37,6 @@ pub struct ScopedCheck {
     pub when: When,
     /// The check.
     pub check: Arc<Check>,
-    /// Where its requests go.
-    pub(super) origin: Origin,
 }
 
 /// Whose address a request goes to, as far as the config tells.
@@ -76,6 +76,8 @@ pub(super) struct EnvOverride {
     pub(super) env: Glob,
     pub(super) base: Option<Url>,
     pub(super) vars: Vars,
+    /// Headers of each request to the base address.
+    pub(super) headers: Vec<(HeaderName, Template)>,
 }
 
 impl Scope {
@@ -98,21 +100,26 @@ impl Scope {
         })
     }
 
-    /// The check as it is for `deployment`: with this file's base address, unless it has its own or the run's is meant.
+    /// The check as it is for `deployment`: with this file's base address, unless it has its own or the run's is meant, and
+    /// with the headers of the environment.
     pub(super) fn check_at(&self, check: &ScopedCheck, deployment: &Deployment) -> Arc<Check> {
-        if self.main || check.check.base.is_some() {
+        let own_base = self.main || check.check.base.is_some();
+        let base = self.base_for(deployment).filter(|_| !own_base);
+        let headers: Vec<_> = self.overrides(deployment).flat_map(|env| &env.headers).collect();
+        if base.is_none() && headers.is_empty() {
             return Arc::clone(&check.check);
         }
-        match self.base_for(deployment) {
-            Some(base) => {
-                let base = Some(base.clone());
-                Arc::new(Check {
-                    base,
-                    ..Check::clone(&check.check)
-                })
+        let mut at = Check::clone(&check.check);
+        at.base = base.cloned().or(at.base);
+        for step in at.script.all_mut().filter(|step| !step.send.target.is_absolute()) {
+            for (name, value) in &headers {
+                // The check's own header holds, and then the first environment's.
+                if !step.send.headers.iter().any(|(own, _)| own == name) {
+                    step.send.headers.push((name.clone(), value.clone()));
+                }
             }
-            None => Arc::clone(&check.check),
         }
+        Arc::new(at)
     }
 
     /// The check of this name.
@@ -157,6 +164,18 @@ impl Reader<'_> {
         }
     }
 
+    /// A placeholder in an environment's headers: a secret, since all else is known only later.
+    fn env_slot(&mut self, slot: &str, entry: &Table<'_>) {
+        let place = entry.key_place("headers");
+        match slot.strip_prefix("secret.") {
+            Some(name) => drop(self.secrets.get(name, &place, &mut self.problems)),
+            None => {
+                let message = format!("`{slot}` cannot stand in the headers of {}", entry.label());
+                self.problems.push_help(place, message, "only `{{ secret.NAME }}` can");
+            }
+        }
+    }
+
     fn envs(&mut self, root: &mut Table<'_>) -> Vec<EnvOverride> {
         let Some(mut table) = root.table("env", &mut self.problems) else {
             return Vec::new();
@@ -170,12 +189,16 @@ impl Reader<'_> {
             let base = self.base(&mut entry);
             let vars = entry.table("vars", &mut self.problems);
             let vars = vars.map_or_else(Vars::new, |table| read_vars(table, &mut self.problems));
-            let later = "headers per environment are not available yet: write a check for each with `when.env`";
-            entry.finish(&mut self.problems, &[("url", "base"), ("headers", later)]);
+            let headers = read_headers(&mut entry, &mut self.problems).unwrap_or_default();
+            for slot in headers.iter().flat_map(|(_, template)| template.slots()) {
+                self.env_slot(slot, &entry);
+            }
+            entry.finish(&mut self.problems, &[("url", "base"), ("header", "headers")]);
             envs.push(EnvOverride {
                 env: Glob::new(key.name),
                 base,
                 vars,
+                headers,
             });
         }
         envs

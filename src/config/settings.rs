@@ -17,13 +17,47 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// Keys that name a request; each check, control and warm-up has exactly one.
 pub(super) const REQUEST_KEYS: &[&str] = &[
-    "get", "head", "post", "put", "patch", "delete", "options", "method", "url",
+    "get", "head", "post", "put", "patch", "delete", "options", "method", "url", "tcp", "grpc",
 ];
 
 /// Keys that belong to one request: a policy whose warm-up asks another address has its own.
 const STEP_KEYS: &[&str] = &[
-    "get", "head", "post", "put", "patch", "delete", "options", "method", "url", "headers", "bearer", "json", "text",
-    "timeout", "follow", "expect", "warn", "capture",
+    "get",
+    "head",
+    "post",
+    "put",
+    "patch",
+    "delete",
+    "options",
+    "method",
+    "url",
+    "tcp",
+    "grpc",
+    "service",
+    "query",
+    "headers",
+    "cookies",
+    "bearer",
+    "basic",
+    "oauth2",
+    "json",
+    "form",
+    "multipart",
+    "text",
+    "file",
+    "graphql",
+    "timeout",
+    "follow",
+    "connect",
+    "ip",
+    "proxy",
+    "http",
+    "tls",
+    "max_body",
+    "charset",
+    "expect",
+    "warn",
+    "capture",
 ];
 
 /// Where the request of `table` goes: the value of its method's key.
@@ -243,7 +277,7 @@ impl Reader<'_> {
             Some(node) => self.limit(&node),
             None => Limit::Auto,
         };
-        let step = read_step(&mut warmup, &mut self.problems);
+        let step = self.lone_step(&mut warmup);
         let aliases = [
             ("every", "the pace is `every` in `[retry]`"),
             ("interval", "the pace is `every` in `[retry]`"),
@@ -257,6 +291,21 @@ impl Reader<'_> {
         ];
         warmup.finish(&mut self.problems, &aliases);
         Some(WarmUp { step: step?, limit })
+    }
+
+    /// A step that stands alone and is asked again anyway: a warm-up or a control.
+    pub(super) fn lone_step(&mut self, table: &mut Table<'_>) -> Option<Step> {
+        if table.has("retry") {
+            let message = format!("`retry` cannot stand in {}", table.label());
+            self.problems
+                .push_help(table.key_place("retry"), message, "it is asked again anyway; remove it");
+        }
+        if table.peek("ip").is_some_and(|node| node.as_str() == Some("both")) {
+            let message = format!("`ip` in {} must be one of `\"v4\"` and `\"v6\"`", table.label());
+            self.problems
+                .push_help(table.key_place("ip"), message, "both at once are two checks");
+        }
+        read_step(table, &self.files, &mut self.problems)
     }
 
     fn limit(&mut self, node: &Node<'_>) -> Limit {

@@ -53,6 +53,11 @@ impl Env for SnapshotEnv<'_> {
         kept.map_or_else(|| self.env.read(path), |kept| Ok(kept.text.clone()))
     }
 
+    fn read_bytes(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let kept = self.kept.iter().find(|kept| Path::new(&kept.path) == path);
+        kept.map_or_else(|| self.env.read_bytes(path), |kept| Ok(kept.text.clone().into_bytes()))
+    }
+
     fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
         let paths = self.kept.iter().map(|kept| PathBuf::from(&kept.path));
         Ok(paths.filter(|path| path.parent() == Some(directory)).collect())

@@ -44,6 +44,11 @@ impl<'a> Node<'a> {
         self.source.place(self.value.span())
     }
 
+    /// The source it is read from.
+    pub fn source(&self) -> &'a Source {
+        self.source
+    }
+
     /// How a person calls it: `` `expect` of check "home" ``.
     pub fn label(&self) -> &str {
         &self.label
@@ -65,6 +70,7 @@ impl<'a> Node<'a> {
                     span: self.value.span(),
                     label: self.label.clone(),
                     hidden: Vec::new(),
+                    shown: None,
                 };
                 Value::Table(Table::new(own, self.under.clone()))
             }

@@ -17,6 +17,8 @@ pub(super) struct Layer<'a> {
     pub(super) label: String,
     /// Keys that are not seen through the table above.
     pub(super) hidden: Vec<&'static str>,
+    /// If given, the only keys that are seen through the table above.
+    pub(super) shown: Option<&'static [&'static str]>,
 }
 
 impl<'a> Layer<'a> {
@@ -25,7 +27,7 @@ impl<'a> Layer<'a> {
     }
 
     fn shows(&self, key: &str) -> bool {
-        !self.hidden.contains(&key)
+        !self.hidden.contains(&key) && self.shown.is_none_or(|shown| shown.contains(&key))
     }
 
     fn place(&self, span: Range<usize>) -> Place<'a> {
@@ -50,7 +52,7 @@ pub struct Key<'a> {
 pub struct Table<'a> {
     own: Layer<'a>,
     under: Vec<Layer<'a>>,
-    replaced: Option<(String, Node<'a>)>,
+    replaced: Vec<(String, Node<'a>)>,
     asked: Vec<String>,
 }
 
@@ -62,6 +64,7 @@ impl<'a> Table<'a> {
             span: 0..0,
             label: String::new(),
             hidden: Vec::new(),
+            shown: None,
         };
         Self::new(own, Vec::new())
     }
@@ -70,7 +73,7 @@ impl<'a> Table<'a> {
         Self {
             own,
             under,
-            replaced: None,
+            replaced: Vec::new(),
             asked: Vec::new(),
         }
     }
@@ -93,10 +96,26 @@ impl<'a> Table<'a> {
         self
     }
 
+    /// The same table laid over those of `keys` that `outer` has, as what several tables share.
+    #[must_use]
+    pub fn sharing(mut self, outer: &Table<'a>, keys: &'static [&'static str]) -> Self {
+        let show = |layer: &Layer<'a>| Layer {
+            shown: Some(keys),
+            ..layer.clone()
+        };
+        let replaced = outer
+            .replaced
+            .iter()
+            .filter(|(key, _)| keys.contains(&key.as_str()) && !self.has(key));
+        self.replaced.extend(replaced.cloned().collect::<Vec<_>>());
+        self.under.extend(outer.layers().map(show));
+        self
+    }
+
     /// The same table, in which `key` has another value; it stands for one of several that are written as a list.
     #[must_use]
     pub fn with(mut self, key: &str, node: Node<'a>) -> Self {
-        self.replaced = Some((key.to_owned(), node));
+        self.replaced.push((key.to_owned(), node));
         self
     }
 
@@ -263,7 +282,7 @@ impl<'a> Table<'a> {
 
     /// The value of `key`; does not make it known.
     pub fn peek(&self, key: &str) -> Option<Node<'a>> {
-        if let Some((_, node)) = self.replaced.as_ref().filter(|(name, _)| name == key) {
+        if let Some((_, node)) = self.replaced.iter().find(|(name, _)| name == key) {
             return Some(node.clone());
         }
         let mut found = self.layers().filter_map(|layer| Some((layer, layer.get(key)?)));
@@ -277,6 +296,7 @@ impl<'a> Table<'a> {
                 span: value.span(),
                 label: node_label(&layer.label, key, value),
                 hidden: Vec::new(),
+                shown: None,
             }),
             _ => None,
         });

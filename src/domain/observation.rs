@@ -57,6 +57,26 @@ pub enum Reason {
     Json,
     /// The body is not as expected.
     Body,
+    /// A cookie is not as expected.
+    Cookie,
+    /// An element of the page is not as expected.
+    Html,
+    /// The JSON does not follow its schema.
+    Schema,
+    /// The body is larger or smaller than expected.
+    Size,
+    /// The answer came from another address than expected.
+    Url,
+    /// The answer came in another version of HTTP than expected.
+    HttpVersion,
+    /// The certificate, or the version of TLS, is not as expected.
+    Certificate,
+    /// A script, style or preload that the page names does not load.
+    Asset,
+    /// The health service answered another status than expected.
+    Grpc,
+    /// More of the samples failed than expected.
+    Errors,
     /// The answer took too long.
     Time,
     /// The body is over the limit.
@@ -99,6 +119,16 @@ impl Reason {
             Self::Header => "header",
             Self::Json => "json",
             Self::Body => "body",
+            Self::Cookie => "cookie",
+            Self::Html => "html",
+            Self::Schema => "schema",
+            Self::Size => "size",
+            Self::Url => "url",
+            Self::HttpVersion => "http_version",
+            Self::Certificate => "certificate",
+            Self::Asset => "asset",
+            Self::Grpc => "grpc",
+            Self::Errors => "errors",
             Self::Time => "time",
             Self::TooLarge => "too_large",
             Self::Redirect => "redirect",

@@ -5,18 +5,23 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use ::http::HeaderValue;
+use ::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, COOKIE, HOST, LOCATION, SET_COOKIE};
 use ipnet::IpNet;
-use reqwest::redirect::Policy;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use url::{Host, Url};
 
-use super::failure::{Failure, of_error};
-use super::resolve::{Lookup, SystemLookup, VettingResolver};
-use super::timing::{Mark, MarkReady, NoSessions, Notebook, mark};
+use super::body;
+use super::failure::{Failure, of_error, of_io, of_lookup};
+use super::jar::Jar;
+use super::resolve::{Lookup, SystemLookup, addresses};
+use super::timing::{Mark, Notebook, mark};
+use super::tls::TlsError;
+use super::transport::{Transports, Way};
 use super::vet::{Trust, vet};
-use crate::domain::{Reason, Timing};
-use crate::step::{Request, Response};
+use crate::domain::Reason;
+use crate::step::{Dial, Request, Response};
 
 /// Requests under way at once.
 const IN_FLIGHT_MAX: usize = 512;
@@ -24,24 +29,33 @@ const IN_FLIGHT_MAX: usize = 512;
 const PER_HOST_MAX: usize = 6;
 /// Redirects followed inside one origin.
 const REDIRECTS_MAX: usize = 10;
-/// The longest part of the time that connecting may take.
-const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// How long a request waits for its turn before that is our own trouble.
 const TURN_MAX: Duration = Duration::from_secs(30);
 
 /// What the config says about the network.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Network {
     /// Private ranges that deliveries, platforms and apps may name.
     pub allow: Vec<IpNet>,
+    /// Requests under way at once to one host and port.
+    pub per_host_max: usize,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            allow: Vec::new(),
+            per_host_max: PER_HOST_MAX,
+        }
+    }
 }
 
 /// The client could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// TLS could not be set up.
-    #[error("TLS cannot be set up: {0}")]
-    Tls(#[from] rustls::Error),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The HTTP client could not be built.
     #[error("the HTTP client cannot be set up: {0}")]
     Build(#[from] reqwest::Error),
@@ -50,10 +64,11 @@ pub enum Error {
 /// Sends requests. Cheap to clone; clones share the limits.
 #[derive(Clone)]
 pub struct Client {
-    configured: reqwest::Client,
-    named: reqwest::Client,
+    transports: Arc<Transports>,
+    lookup: Arc<dyn Lookup>,
     allow: Arc<[IpNet]>,
     in_flight: Arc<Semaphore>,
+    per_host_max: usize,
     hosts: Arc<Mutex<BTreeMap<String, Weak<Semaphore>>>>,
 }
 
@@ -69,30 +84,12 @@ impl Client {
     /// A client that resolves names by `lookup`.
     pub(super) fn with_lookup(network: Network, lookup: Arc<dyn Lookup>) -> Result<Self, Error> {
         let allow: Arc<[IpNet]> = network.allow.into();
-        let tls = tls()?;
-        let build = |trust| {
-            let resolver = VettingResolver {
-                lookup: Arc::clone(&lookup),
-                trust,
-                allow: Arc::clone(&allow),
-            };
-            reqwest::Client::builder()
-                .user_agent(concat!("backstop/", env!("CARGO_PKG_VERSION")))
-                .tls_backend_preconfigured(tls.clone())
-                .redirect(Policy::none())
-                .no_proxy()
-                .pool_max_idle_per_host(0)
-                .connect_timeout(CONNECT_MAX)
-                .referer(false)
-                .dns_resolver(Arc::new(resolver))
-                .connector_layer(MarkReady)
-                .build()
-        };
         Ok(Self {
-            configured: build(Trust::Configured)?,
-            named: build(Trust::Named)?,
+            transports: Arc::new(Transports::new(Arc::clone(&lookup), Arc::clone(&allow))?),
+            lookup,
             allow,
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
+            per_host_max: network.per_host_max,
             hosts: Arc::default(),
         })
     }
@@ -102,9 +99,22 @@ impl Client {
     /// # Errors
     /// When there was no whole answer within the request's time and size. Waiting for a turn counts toward neither.
     pub async fn send(&self, request: &Request, trust: Trust) -> Result<Response, Failure> {
+        self.send_with(request, trust, &Jar::new()).await
+    }
+
+    /// The same with the cookies of `jar`, which takes those that answers set.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn send_with(&self, request: &Request, trust: Trust, jar: &Jar) -> Result<Response, Failure> {
         let _turn = self.turn(&request.url).await?;
         let (started, notebook) = (now(), Notebook::new());
-        let sending = notebook.with(self.follow(request, trust, started));
+        let sending = notebook.with(async {
+            match request.url.scheme() {
+                "tcp" => self.connect(request, trust, started).await,
+                _ => self.follow(request, trust, jar, started).await,
+            }
+        });
         let done = tokio::time::timeout(request.timeout, sending).await;
         let result = done.unwrap_or_else(|_| {
             let detail = format!("no whole answer in {} ms", request.timeout.as_millis());
@@ -112,7 +122,11 @@ impl Client {
         });
         let timing = notebook.timing();
         result
-            .map(|response| Response { timing, ..response })
+            .map(|response| Response {
+                timing,
+                tls: notebook.tls(),
+                ..response
+            })
             .map_err(|failure| Failure {
                 elapsed: started.elapsed(),
                 timing,
@@ -149,33 +163,78 @@ impl Client {
             return host;
         }
         hosts.retain(|_, host| host.strong_count() > 0);
-        let host = Arc::new(Semaphore::new(PER_HOST_MAX));
+        let host = Arc::new(Semaphore::new(self.per_host_max));
         hosts.insert(name, Arc::downgrade(&host));
         host
     }
 
-    /// Sends, and follows redirects inside the origin; any other redirect is the answer.
-    async fn follow(&self, request: &Request, trust: Trust, started: Instant) -> Result<Response, Failure> {
-        let mut url = request.url.clone();
-        let mut method = request.method.clone();
-        for hop in 0..=REDIRECTS_MAX {
-            let body = if hop == 0 || method == request.method {
-                request.body.clone()
-            } else {
-                None
-            };
-            let response = self.once(request, &method, &url, body, trust, started).await?;
-            let next = if request.follow_redirects {
-                redirect(&response, &url)
-            } else {
-                None
-            };
-            let Some(next) = next else { return Ok(response) };
-            // RFC 9110 §15.4: 307 and 308 keep the method; the others turn into GET.
-            if !matches!(response.status, 307 | 308) && method != ::http::Method::HEAD {
-                method = ::http::Method::GET;
+    /// Connects by TCP, and closes.
+    async fn connect(&self, request: &Request, trust: Trust, started: Instant) -> Result<Response, Failure> {
+        let host = request.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let dial = request.route.connect.clone().unwrap_or(Dial {
+            host: host.to_owned(),
+            port: None,
+        });
+        let port = dial.port.or(request.url.port()).unwrap_or(0);
+        let found = addresses(self.lookup.as_ref(), &dial.host)
+            .await
+            .map_err(|error| of_lookup(&error))?;
+        let found: Vec<IpAddr> = found.into_iter().filter(|ip| request.route.family.has(*ip)).collect();
+        for ip in &found {
+            self.vet(*ip, trust)?;
+        }
+        mark(Mark::Resolved);
+        let mut failure = Failure::new(Reason::Dns, request.route.family.missing());
+        for ip in found {
+            match tokio::net::TcpStream::connect((ip, port)).await {
+                Ok(_) => {
+                    mark(Mark::Ready);
+                    return Ok(Response {
+                        address: Some(ip),
+                        elapsed: started.elapsed(),
+                        ..Response::empty(request.url.clone())
+                    });
+                }
+                Err(error) => {
+                    let found = of_io(&error).unwrap_or_else(|| Failure::new(Reason::Protocol, error.to_string()));
+                    failure = Failure {
+                        address: Some(ip),
+                        ..found
+                    };
+                }
             }
-            url = next;
+        }
+        Err(failure)
+    }
+
+    /// Sends, and follows redirects inside the origin; any other redirect is the answer.
+    async fn follow(&self, request: &Request, trust: Trust, jar: &Jar, started: Instant) -> Result<Response, Failure> {
+        let mut hop = Hop {
+            method: request.method.clone(),
+            url: request.url.clone(),
+            body: request.body.clone(),
+        };
+        let mut set_cookies = Vec::new();
+        for _ in 0..=REDIRECTS_MAX {
+            let mut response = self.once(request, &hop, trust, jar, started).await?;
+            set_cookies.append(&mut response.set_cookies);
+            let next = if request.follow_redirects {
+                redirect(&response, &hop.url)
+            } else {
+                None
+            };
+            let Some(next) = next else {
+                return Ok(Response {
+                    set_cookies,
+                    ..response
+                });
+            };
+            // RFC 9110 §15.4: 307 and 308 keep the method; the others turn into GET.
+            if !matches!(response.status, 307 | 308) && hop.method != ::http::Method::HEAD {
+                hop.method = ::http::Method::GET;
+                hop.body = None;
+            }
+            hop.url = next;
         }
         Err(Failure::new(
             Reason::Redirect,
@@ -186,59 +245,185 @@ impl Client {
     async fn once(
         &self,
         request: &Request,
-        method: &::http::Method,
-        url: &Url,
-        body: Option<Vec<u8>>,
+        hop: &Hop,
         trust: Trust,
+        jar: &Jar,
         started: Instant,
     ) -> Result<Response, Failure> {
-        self.vet_literal(url, trust)?;
         mark(Mark::Began);
-        let client = if trust == Trust::Configured {
-            &self.configured
-        } else {
-            &self.named
-        };
-        let mut building = client.request(method.clone(), url.clone());
-        for (name, value) in &request.headers {
-            building = building.header(name, value);
-        }
-        if let Some(body) = body {
-            building = building.body(body);
-        }
+        let building = self.building(request, hop, trust, jar)?;
         #[expect(clippy::disallowed_methods, reason = "the one place that sends")]
         let sent = building.send().await;
         let answer = sent.map_err(|error| of_error(&error))?;
         let address = answer.remote_addr().map(|address| address.ip());
         mark(Mark::Answered);
         let (status, headers, version) = (answer.status().as_u16(), answer.headers().clone(), answer.version());
-        let body = read(answer, request.body_bytes_max, request.cut_body)
-            .await
-            .map_err(|failure| Failure { address, ..failure })?;
+        let set_cookies = set_cookies(&headers, jar, &hop.url);
+        let encoding = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
+        let encoding = encoding.filter(|_| hop.method != ::http::Method::HEAD && answer.content_length() != Some(0));
+        let too_large = || {
+            Failure::new(
+                Reason::TooLarge,
+                format!("the body is over {} bytes", request.body_bytes_max),
+            )
+        };
+        let length = answer
+            .content_length()
+            .filter(|_| encoding.is_none() && !request.cut_body);
+        if length.is_some_and(|length| length > request.body_bytes_max as u64) {
+            return Err(Failure { address, ..too_large() });
+        }
+        let encoding = encoding.map(str::to_owned);
+        let body = body::read(
+            answer.into(),
+            encoding.as_deref(),
+            request.body_bytes_max,
+            request.cut_body,
+        )
+        .await
+        .map_err(|failure| Failure { address, ..failure })?;
         mark(Mark::Ended);
         Ok(Response {
             status,
             version,
-            timing: Timing::default(),
             headers,
-            body,
-            url: url.clone(),
+            body: body.bytes,
             address,
             elapsed: started.elapsed(),
+            set_cookies,
+            grpc_status: body.grpc_status,
+            ..Response::empty(hop.url.clone())
         })
     }
 
-    /// An address in figures never meets the resolver. Parsing has made one form of all the ways to write it.
-    fn vet_literal(&self, url: &Url, trust: Trust) -> Result<(), Failure> {
-        let ip = match url.host() {
-            Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
-            Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
-            Some(Host::Domain(_)) => return Ok(()),
+    /// The request of one hop, ready to be sent.
+    fn building(
+        &self,
+        request: &Request,
+        hop: &Hop,
+        trust: Trust,
+        jar: &Jar,
+    ) -> Result<reqwest::RequestBuilder, Failure> {
+        if request.route.proxy.is_some() && trust != Trust::Configured {
+            let why = "a proxy is used only for an address that the config names";
+            return Err(Failure::new(Reason::Forbidden, why));
+        }
+        let (url, host) = self.dialled(request, hop, trust)?;
+        let way = Way {
+            trust,
+            route: request.route.clone(),
+            tls: request.tls.clone(),
+        };
+        let client = self.transports.client(&way);
+        let client = client.map_err(|error| Failure::new(Reason::LocalTrouble, error.to_string()))?;
+        let mut building = client.request(hop.method.clone(), url);
+        for (name, value) in &request.headers {
+            building = building.header(name, value);
+        }
+        if let Some(host) = host {
+            building = building.header(HOST, host);
+        }
+        if !request.headers.iter().any(|(name, _)| name == ACCEPT_ENCODING) {
+            building = building.header(ACCEPT_ENCODING, body::ENCODINGS);
+        }
+        let mut cookies = jar.cookies_for(&hop.url);
+        cookies.retain(|(name, _)| !request.cookies.iter().any(|(own, _)| own == name));
+        cookies.extend(request.cookies.iter().cloned());
+        let line: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let by_hand = request.headers.iter().any(|(name, _)| name == COOKIE);
+        if let (false, false, Ok(mut line)) = (line.is_empty(), by_hand, HeaderValue::from_str(&line.join("; "))) {
+            line.set_sensitive(true);
+            building = building.header(COOKIE, line);
+        }
+        Ok(match &hop.body {
+            Some(body) => building.body(body.clone()),
+            None => building,
+        })
+    }
+
+    /// The address to dial, and the `Host` to say, where that is not the address's.
+    ///
+    /// An address in figures never meets the resolver, so it is vetted here; and without TLS the host to dial can stand in
+    /// the address itself. With TLS the name must stay there, and the resolver answers for it.
+    fn dialled(&self, request: &Request, hop: &Hop, trust: Trust) -> Result<(Url, Option<String>), Failure> {
+        let mut url = hop.url.clone();
+        let literal = match url.host() {
+            Some(Host::Ipv4(ip)) => Some(IpAddr::V4(ip)),
+            Some(Host::Ipv6(ip)) => Some(IpAddr::V6(ip)),
+            Some(Host::Domain(_)) => None,
             None => return Err(Failure::new(Reason::Forbidden, "the address has no host")),
         };
+        let Some(dial) = &request.route.connect else {
+            if let Some(ip) = literal {
+                self.vet(ip, trust)?;
+                if !request.route.family.has(ip) {
+                    return Err(Failure::new(Reason::Dns, request.route.family.missing()));
+                }
+            }
+            return Ok((url, None));
+        };
+        let authority = authority(&url);
+        let port = dial.port.or(url.port());
+        let moved = if url.scheme() == "https" {
+            if literal.is_some() {
+                let why = "`connect` with https needs a name in the address, for the certificate";
+                return Err(Failure::new(Reason::Forbidden, why));
+            }
+            // A port in the address would outweigh the resolver's.
+            let port = if dial.port.is_some() { None } else { port };
+            url.set_port(port)
+        } else {
+            let host = if dial.host.contains(':') {
+                format!("[{}]", dial.host)
+            } else {
+                dial.host.clone()
+            };
+            url.set_host(Some(&host))
+                .map_err(|_| ())
+                .and_then(|()| url.set_port(port))
+        };
+        if moved.is_err() {
+            return Err(Failure::new(
+                Reason::Forbidden,
+                "the host to dial cannot stand in an address",
+            ));
+        }
+        if let Ok(ip) = dial.host.parse::<IpAddr>() {
+            self.vet(ip, Trust::Configured)?;
+        }
+        Ok((url, Some(authority)))
+    }
+
+    fn vet(&self, ip: IpAddr, trust: Trust) -> Result<(), Failure> {
         let vetted = vet(ip, trust, &self.allow);
         vetted.map_err(|why| Failure::new(Reason::Forbidden, format!("{ip} is not called, because {why}")))
     }
+}
+
+/// One request of those that redirects lead to.
+struct Hop {
+    method: ::http::Method,
+    url: Url,
+    body: Option<Vec<u8>>,
+}
+
+/// Host and port, as `Host` says them.
+fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+/// The cookies that an answer sets, which `jar` takes.
+fn set_cookies(headers: &::http::HeaderMap, jar: &Jar, url: &Url) -> Vec<String> {
+    let values = headers.get_all(SET_COOKIE).iter();
+    let values: Vec<String> = values
+        .filter_map(|value| value.to_str().ok().map(str::to_owned))
+        .collect();
+    values.iter().for_each(|value| jar.take(value, url));
+    values
 }
 
 #[expect(clippy::disallowed_methods, reason = "latency is what this module measures")]
@@ -246,45 +431,11 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// Reads a body up to its limit, and not a byte further.
-async fn read(mut answer: reqwest::Response, bytes_max: usize, cut: bool) -> Result<Vec<u8>, Failure> {
-    let too_large = || Failure::new(Reason::TooLarge, format!("the body is over {bytes_max} bytes"));
-    if !cut && answer.content_length().is_some_and(|length| length > bytes_max as u64) {
-        return Err(too_large());
-    }
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|error| of_error(&error))? {
-        let room = bytes_max - body.len();
-        if chunk.len() > room {
-            if !cut {
-                return Err(too_large());
-            }
-            body.extend_from_slice(&chunk[..room]);
-            break;
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
 /// Where a redirect leads, if it stays inside the origin.
 fn redirect(response: &Response, url: &Url) -> Option<Url> {
     if !matches!(response.status, 301 | 302 | 303 | 307 | 308) {
         return None;
     }
-    let location = response.headers.get(::http::header::LOCATION)?.to_str().ok()?;
+    let location = response.headers.get(LOCATION)?.to_str().ok()?;
     url.join(location).ok().filter(|next| next.origin() == url.origin())
-}
-
-/// TLS 1.2 and 1.3 by rustls with ring; the system's roots and Mozilla's, so that a bare container works too.
-fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
-    let mut roots = rustls::RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let mut config = config.with_root_certificates(roots).with_no_client_auth();
-    config.resumption = rustls::client::Resumption::store(Arc::new(NoSessions));
-    Ok(config)
 }

@@ -78,7 +78,7 @@ fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (d
 }
 
 /// A name that does not exist is the other side's trouble, a resolver that does not answer is ours.
-fn of_lookup(error: &io::Error) -> Failure {
+pub(super) fn of_lookup(error: &io::Error) -> Failure {
     let text = error.to_string();
     let ours = ["Temporary failure", "try again", "System error"]
         .iter()
@@ -87,7 +87,7 @@ fn of_lookup(error: &io::Error) -> Failure {
     Failure::new(reason, format!("the name cannot be resolved: {text}"))
 }
 
-fn of_io(error: &io::Error) -> Option<Failure> {
+pub(super) fn of_io(error: &io::Error) -> Option<Failure> {
     use io::ErrorKind as Kind;
     // EMFILE and ENFILE have no kind of their own.
     if matches!(error.raw_os_error(), Some(23 | 24)) {

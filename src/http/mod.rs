@@ -4,14 +4,20 @@
 //! was vetted is what is dialled. Redirects are followed only inside the same origin, and each is a new request that is
 //! vetted again. Time, body and connections are bounded. Nothing here retries or judges.
 
+mod body;
 mod client;
 mod failure;
+mod jar;
 mod resolve;
 #[cfg(test)]
 mod tests;
 mod timing;
+mod tls;
+mod transport;
 mod vet;
 
 pub use client::{Client, Error, Network};
 pub use failure::Failure;
+pub use jar::Jar;
+pub use tls::TlsError;
 pub use vet::{Trust, vet};

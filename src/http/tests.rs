@@ -18,15 +18,13 @@ use crate::step::Request;
 
 fn request(url: &str) -> Request {
     Request {
-        method: ::http::Method::GET,
-        url: Url::parse(url).expect("a URL"),
-        headers: Vec::new(),
-        body: None,
-        timeout: Duration::from_millis(800),
         follow_redirects: true,
         body_bytes_max: 64 * 1024,
-        cut_body: false,
-        carries_credentials: false,
+        ..Request::new(
+            ::http::Method::GET,
+            Url::parse(url).expect("a URL"),
+            Duration::from_millis(800),
+        )
     }
 }
 
@@ -250,6 +248,7 @@ async fn what_others_named_must_be_public_or_allowed() {
     );
     let allowing = Client::new(Network {
         allow: vec!["127.0.0.0/8".parse().expect("a range")],
+        ..Network::default()
     })
     .expect("a client");
     assert!(allowing.send(&ask, Trust::Named).await.is_ok());
@@ -277,6 +276,7 @@ async fn what_was_vetted_is_what_is_dialled() {
     let lookup = Arc::new(Rebinding(AtomicUsize::new(0)));
     let network = Network {
         allow: vec!["192.0.2.0/24".parse().expect("a range")],
+        ..Network::default()
     };
     let client = Client::with_lookup(network, Arc::clone(&lookup) as Arc<dyn Lookup>).expect("a client");
     let sent = client

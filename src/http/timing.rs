@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tower::{Layer, Service};
 
 use crate::domain::Timing;
+use crate::step::TlsSeen;
 
 tokio::task_local! {
     static NOTEBOOK: Notebook;
@@ -29,6 +30,8 @@ struct Moments {
     ready: Option<Instant>,
     answered: Option<Instant>,
     ended: Option<Instant>,
+    tls_version_x10: Option<u8>,
+    days_left: Option<i64>,
 }
 
 impl Moments {
@@ -40,6 +43,8 @@ impl Moments {
             ready: None,
             answered: None,
             ended: None,
+            tls_version_x10: None,
+            days_left: None,
         }
     }
 }
@@ -88,6 +93,19 @@ impl Notebook {
         *slot = Some(now());
     }
 
+    /// What the TLS handshake showed, if there was one.
+    pub(super) fn tls(&self) -> Option<TlsSeen> {
+        let moments = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(TlsSeen {
+            version_x10: moments.tls_version_x10?,
+            days_left: moments.days_left?,
+        })
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Moments)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
     /// What each part took, as far as it ended.
     pub(super) fn timing(&self) -> Timing {
         let moments = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -110,6 +128,16 @@ impl Notebook {
 pub(super) fn mark(mark: Mark) {
     // A task without a notebook is nobody's request.
     let _ = NOTEBOOK.try_with(|notebook| notebook.note(mark));
+}
+
+/// Notes for how many days the certificate is still valid.
+pub(super) fn note_certificate(days_left: i64) {
+    let _ = NOTEBOOK.try_with(|notebook| notebook.change(|moments| moments.days_left = Some(days_left)));
+}
+
+/// Notes the version of TLS, times ten.
+pub(super) fn note_tls_version(version_x10: u8) {
+    let _ = NOTEBOOK.try_with(|notebook| notebook.change(|moments| moments.tls_version_x10 = Some(version_x10)));
 }
 
 #[expect(clippy::disallowed_methods, reason = "latency is what this module measures")]

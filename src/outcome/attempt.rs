@@ -49,16 +49,13 @@ pub async fn attempt(
         Err(error) => return Attempted::unsent(format!("the request could not be made: {error}")),
     };
     let request = Request {
-        method: Method::POST,
-        url: endpoint.url.expose().clone(),
         headers,
         body: Some(body.to_vec()),
-        timeout: TIMEOUT,
-        follow_redirects: false,
         // Twice what is kept, so that no secret is cut in half where it ends.
         body_bytes_max: 2 * RESPONSE_BYTES_MAX,
         cut_body: true,
         carries_credentials: true,
+        ..Request::new(Method::POST, endpoint.url.expose().clone(), TIMEOUT)
     };
     let redactor = redact::redactor(endpoint);
     match client.send(&request, Trust::Configured).await {

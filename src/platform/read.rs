@@ -10,7 +10,7 @@ use crate::check::{Meaning, Placeholder};
 use crate::document::{Document, Node, Problem, Problems, Source, Table};
 use crate::domain::{DeploymentState, HeardEvent};
 use crate::signature::{Recipe, TOLERANCE_DEFAULT};
-use crate::step::{Path, read_step};
+use crate::step::{NoFiles, Path, read_step};
 
 const EVENTS: &[(&str, HeardEvent)] = &[
     ("started", HeardEvent::Started),
@@ -197,7 +197,7 @@ impl Reader<'_> {
         });
         let deployment = table.take("deployment").map(|node| self.paths_of(&node));
         let deployments = table.take("deployments").map(|node| self.paths_of(&node));
-        let step = read_step(&mut table, self.problems);
+        let step = read_step(&mut table, &NoFiles, self.problems);
         table.finish(self.problems, &[]);
         Some(Call {
             step: step?,
@@ -273,7 +273,7 @@ impl Reader<'_> {
 
     fn list(&mut self, mut table: Table<'_>) -> Option<List> {
         let items = self.required_paths(&mut table, "items");
-        let step = read_step(&mut table, self.problems);
+        let step = read_step(&mut table, &NoFiles, self.problems);
         table.finish(self.problems, &[]);
         Some(List { step: step?, items })
     }

@@ -21,4 +21,4 @@ mod start;
 pub use agent::{Agent, Parts, StartError};
 pub use handle::{ApprovalError, Approver, Awaiting, CancelError, Handle, OrderError, StartRunError, Started};
 pub use plan::RunPlan;
-pub use probe::{Prober, Target};
+pub use probe::{Kept, Looked, Prober, StepLooked, Target};

@@ -102,14 +102,19 @@ fn check_plan(check: &Check, all: &[Arc<Check>]) -> CheckPlan {
             .iter()
             .filter_map(|need| all.iter().position(|other| other.name == *need))
             .collect(),
-        time_bounds: time_bounds(&check.step),
-        elsewhere: check.step.send.target.is_absolute(),
+        time_bounds: time_bounds(check),
+        elsewhere: check.script.first.send.target.is_absolute(),
         form: check.form.clone(),
     }
 }
 
 /// What its answers may take over all of them: `expect.time.p95` and the like.
-fn time_bounds(step: &Step) -> Vec<TimeBound> {
+/// Samples are judged probe by probe.
+fn time_bounds(check: &Check) -> Vec<TimeBound> {
+    if check.script.samples.is_some() {
+        return Vec::new();
+    }
+    let step = &check.script.first;
     let expected = step.expect.percentiles.iter().map(|bound| (bound, false));
     let warned = step.warn.percentiles.iter().map(|bound| (bound, true));
     let bounds = expected.chain(warned).map(|((percent, time), is_warning)| TimeBound {
@@ -122,7 +127,7 @@ fn time_bounds(step: &Step) -> Vec<TimeBound> {
 
 /// Why the old version's answers cannot be told from the new one's, if so.
 fn identity_unknown(settings: &Settings, checks: &[Arc<Check>], deployment: &Deployment) -> Option<&'static str> {
-    let steps = std::iter::once(&settings.warmup.step).chain(checks.iter().map(|check| &check.step));
+    let steps = std::iter::once(&settings.warmup.step).chain(checks.iter().flat_map(|check| check.script.steps()));
     let telling: Vec<&Step> = steps.filter(|step| step.tells_identity()).collect();
     let by_id = telling
         .iter()

@@ -1,14 +1,13 @@
 //! Judging an answer by its step's expectations.
 
-use std::cell::OnceCell;
-
-use http::HeaderName;
 use serde_json::Value as Json;
 
+use super::answer::Answer;
 use super::exchange::Response;
-use super::expect::{Expect, Matcher, Rule, StatusSet};
+use super::expect::{About, Expect, Matcher, Rule, StatusSet};
 use super::matching::{Fault, Judge, Subject, scalar_text};
 use super::redact::Redactor;
+use super::schema::Schema;
 use super::values::{Value, Values, texts};
 use super::{Capture, CaptureFrom, Step, say};
 use crate::domain::{Identity, Reason};
@@ -16,6 +15,8 @@ use crate::domain::{Identity, Reason};
 /// A longer text or number is not kept, in bytes: 16 KiB. Lists and objects, which are never secret, may be as large as
 /// the body.
 pub const CAPTURE_BYTES_MAX: usize = 16 * 1024;
+/// A certificate that is valid for fewer days is worth a warning, whatever is configured.
+const DAYS_LEFT_GOOD: i64 = 14;
 /// A shorter name of a version proves nothing by standing somewhere in a text.
 const PROOF_BYTES_MIN: usize = 7;
 
@@ -47,11 +48,7 @@ pub struct Miss {
 ///
 /// The work is linear in the size of the body, which the caller bounds.
 pub fn assess(step: &Step, response: &Response, values: &Values) -> Assessment {
-    let answer = Answer {
-        response,
-        text: OnceCell::new(),
-        json: OnceCell::new(),
-    };
+    let answer = Answer::new(response, step.send.charset);
     let kept: Vec<_> = step
         .capture
         .iter()
@@ -70,7 +67,7 @@ pub fn assess(step: &Step, response: &Response, values: &Values) -> Assessment {
     };
 
     let status = step.expect.status.clone().unwrap_or_else(StatusSet::success);
-    let status_is_right = status.contains(response.status);
+    let status_is_right = step.send.is_socket() || status.contains(response.status);
     let mut assessment = Assessment {
         failures: Vec::new(),
         warnings: Vec::new(),
@@ -96,6 +93,22 @@ pub fn assess(step: &Step, response: &Response, values: &Values) -> Assessment {
     assessment
 }
 
+/// Whether everything that `expect` says holds of an answer to `step`. What it does not speak of, the status included, is
+/// not looked at.
+pub fn holds(expect: &Expect, step: &Step, response: &Response, values: &Values) -> bool {
+    let redactor = Redactor::of(values);
+    let judge = Judge {
+        values,
+        redactor: &redactor,
+    };
+    let answer = Answer::new(response, step.send.charset);
+    let status_holds = expect
+        .status
+        .as_ref()
+        .is_none_or(|status| status.contains(response.status));
+    status_holds && answer.misses(expect, &judge).is_empty()
+}
+
 impl Assessment {
     fn keep(&mut self, kept: Vec<(&Capture, Result<Json, String>)>) {
         for (capture, found) in kept {
@@ -119,45 +132,7 @@ impl Assessment {
     }
 }
 
-/// An answer whose body is read as text or JSON once, when first needed.
-struct Answer<'a> {
-    response: &'a Response,
-    text: OnceCell<Json>,
-    json: OnceCell<Result<Json, String>>,
-}
-
 impl Answer<'_> {
-    /// The body as text; what is not UTF-8 is replaced.
-    fn text(&self) -> &Json {
-        self.text
-            .get_or_init(|| String::from_utf8_lossy(&self.response.body).into())
-    }
-
-    /// The body as JSON, or why it is none. The parser refuses more than 128 levels.
-    fn json(&self) -> Result<&Json, &str> {
-        let parse = || {
-            // RFC 8259 §8.1 allows to ignore a byte order mark.
-            let body = self
-                .response
-                .body
-                .strip_prefix(b"\xef\xbb\xbf")
-                .unwrap_or(&self.response.body);
-            match serde_json::from_slice(body) {
-                Ok(json) => Ok(json),
-                Err(_) if body.trim_ascii().is_empty() => Err("the body is empty, expected JSON".to_owned()),
-                Err(error) => Err(format!("the body is not JSON: {error}")),
-            }
-        };
-        self.json.get_or_init(parse).as_ref().map_err(String::as_str)
-    }
-
-    /// All headers of that name as one value.
-    fn header(&self, name: &HeaderName) -> Option<Json> {
-        let values = self.response.headers.get_all(name).iter();
-        let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
-        (!values.is_empty()).then(|| values.join(", ").into())
-    }
-
     fn capture(&self, capture: &Capture) -> Result<Json, String> {
         let (place, found) = match &capture.from {
             CaptureFrom::Json(path) => (
@@ -165,6 +140,22 @@ impl Answer<'_> {
                 path.find(self.json()?).first().copied().cloned(),
             ),
             CaptureFrom::Header(name) => (format!("header {name}"), self.header(name)),
+            CaptureFrom::Cookie(name) => {
+                let found = self.cookie(name).map(|cookie| cookie.value().into());
+                (format!("cookie {name}"), found)
+            }
+            CaptureFrom::Html(selector, attribute) => {
+                let found = selector.find(self.page()?, attribute.as_deref());
+                (format!("element {}", selector.as_str()), found.into_iter().next())
+            }
+            CaptureFrom::Matches(regex) => {
+                let groups = self.text().as_str().and_then(|text| regex.captures(text));
+                let found = groups.and_then(|groups| groups.get(1).or(groups.get(0)));
+                (
+                    "what the expression finds".to_owned(),
+                    found.map(|found| found.as_str().into()),
+                )
+            }
         };
         let why = match &found {
             None => "is missing",
@@ -203,6 +194,9 @@ impl Answer<'_> {
                 misses.push(miss);
             }
         });
+        if let Some(schema) = &expect.schema {
+            misses.extend(self.schema_miss(schema));
+        }
         if let Some(limit) = expect.time.filter(|limit| self.response.elapsed > *limit) {
             let detail = format!(
                 "took {}, expected at most {}",
@@ -233,6 +227,17 @@ impl Answer<'_> {
                 },
             );
         }
+        let speaks = |(about, _): &(About, Rule)| *about == About::TlsDaysLeft;
+        if let Some(tls) = self.response.tls
+            && tls.days_left < DAYS_LEFT_GOOD
+            && !warn.rules.iter().any(speaks)
+        {
+            let detail = format!("the certificate is valid for only {} more days", tls.days_left);
+            warnings.push(Miss {
+                reason: Reason::Certificate,
+                detail,
+            });
+        }
         warnings
     }
 
@@ -258,38 +263,46 @@ impl Answer<'_> {
         identity
     }
 
+    /// How the body departs from its schema: where, and by which of its words; no part of the body is told.
+    fn schema_miss(&self, schema: &Schema) -> Option<Miss> {
+        let detail = match self.json() {
+            Ok(json) => {
+                let (place, word) = schema.first_fault(json)?;
+                let place = if place.is_empty() { "the JSON" } else { &place };
+                format!(
+                    "{} does not follow {} of the schema",
+                    say::clean(&say::cut(place, 120)),
+                    say::cut(&word, 120)
+                )
+            }
+            Err(why) => why.to_owned(),
+        };
+        Some(Miss {
+            reason: Reason::Schema,
+            detail,
+        })
+    }
+
     /// Calls `each` with every rule and what it is about, or why that cannot be read.
     fn each_rule(&self, expect: &Expect, mut each: impl FnMut(Reason, &Rule, Result<&Subject<'_>, &str>)) {
-        for (header, rule) in &expect.headers {
-            let value = self.header(header);
-            let name = format!("header {header}");
-            let subject = Subject {
+        for (about, rule) in &expect.rules {
+            let name = about.to_string();
+            let subject = |nodes| Subject {
                 name: &name,
-                plural: false,
-                nodes: value.iter().collect(),
+                plural: about.is_plural(),
+                nodes,
             };
-            each(Reason::Header, rule, Ok(&subject));
-        }
-        for (path, rule) in &expect.json {
-            match self.json() {
-                Ok(json) => {
-                    let subject = Subject {
-                        name: path.as_str(),
-                        plural: !path.is_singular(),
-                        nodes: path.find(json),
-                    };
-                    each(Reason::Json, rule, Ok(&subject));
-                }
-                Err(why) => each(Reason::Json, rule, Err(why)),
+            match about {
+                About::Json(path) => match self.json() {
+                    Ok(json) => each(about.reason(), rule, Ok(&subject(path.find(json)))),
+                    Err(why) => each(about.reason(), rule, Err(why)),
+                },
+                About::Body => each(about.reason(), rule, Ok(&subject(vec![self.text()]))),
+                _ => match self.facts(about) {
+                    Ok(facts) => each(about.reason(), rule, Ok(&subject(facts.iter().collect()))),
+                    Err(why) => each(about.reason(), rule, Err(why)),
+                },
             }
-        }
-        if let Some(rule) = &expect.body {
-            let subject = Subject {
-                name: "the body",
-                plural: false,
-                nodes: vec![self.text()],
-            };
-            each(Reason::Body, rule, Ok(&subject));
         }
     }
 }

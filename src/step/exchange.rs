@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use url::Url;
 
+use super::route::{Route, Tls};
 use crate::domain::Timing;
 
 /// The largest body of an answer that is read, in bytes: 4 MiB.
@@ -33,6 +34,32 @@ pub struct Request {
     pub cut_body: bool,
     /// It carries a secret, so it may only go where credentials may go.
     pub carries_credentials: bool,
+    /// Cookies besides those that answers have set, each with its value.
+    pub cookies: Vec<(String, String)>,
+    /// How the host is reached.
+    pub route: Route,
+    /// Certificates of our own.
+    pub tls: Option<Tls>,
+}
+
+impl Request {
+    /// A request with nothing but a method and an address, and the usual limits.
+    pub fn new(method: Method, url: Url, timeout: Duration) -> Self {
+        Self {
+            method,
+            url,
+            headers: Vec::new(),
+            body: None,
+            timeout,
+            follow_redirects: false,
+            body_bytes_max: BODY_BYTES_MAX,
+            cut_body: false,
+            carries_credentials: false,
+            cookies: Vec::new(),
+            route: Route::default(),
+            tls: None,
+        }
+    }
 }
 
 /// Shows no header values, no body and no query: each may hold a secret.
@@ -71,4 +98,38 @@ pub struct Response {
     pub elapsed: Duration,
     /// Where that time went.
     pub timing: Timing,
+    /// Every `Set-Cookie`, also of the redirects on the way.
+    pub set_cookies: Vec<String>,
+    /// What was seen of TLS.
+    pub tls: Option<TlsSeen>,
+    /// The `grpc-status` of the trailers.
+    pub grpc_status: Option<u16>,
+}
+
+impl Response {
+    /// An answer without a status, headers or body: what there is of one that only connected.
+    pub fn empty(url: Url) -> Self {
+        Self {
+            status: 0,
+            headers: HeaderMap::new(),
+            body: Vec::new(),
+            url,
+            address: None,
+            version: Version::HTTP_11,
+            elapsed: Duration::ZERO,
+            timing: Timing::default(),
+            set_cookies: Vec::new(),
+            tls: None,
+            grpc_status: None,
+        }
+    }
+}
+
+/// What was seen of a TLS handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TlsSeen {
+    /// The version, times ten: 12 or 13.
+    pub version_x10: u8,
+    /// The whole days for which the certificate is still valid.
+    pub days_left: i64,
 }

@@ -7,7 +7,10 @@ use http::HeaderName;
 use regex::Regex;
 
 use super::json_template::JsonTemplate;
+use super::page::Selector;
 use super::path::Path;
+use super::schema::Schema;
+use crate::domain::Reason;
 
 /// The placeholders that name the deployment's version.
 pub const IDENTITY_SLOTS: [&str; 2] = ["deploy.commit", "deploy.id"];
@@ -19,27 +22,144 @@ pub const IDENTITY_SLOTS: [&str; 2] = ["deploy.commit", "deploy.id"];
 pub struct Expect {
     /// The statuses that are right.
     pub status: Option<StatusSet>,
-    /// Rules for headers; several headers of one name are one value, joined with `, ` (RFC 9110 §5.3).
-    pub headers: Vec<(HeaderName, Rule)>,
-    /// Rules for JSON values.
-    pub json: Vec<(Path, Rule)>,
-    /// Rule for the body as text.
-    pub body: Option<Rule>,
+    /// Rules, each with what it is about.
+    pub rules: Vec<(About, Rule)>,
+    /// What the JSON body follows.
+    pub schema: Option<Schema>,
     /// The longest time to the last byte.
     pub time: Option<Duration>,
     /// Percentiles, 50 to 99, and the time within which so many percent of all answers come.
     pub percentiles: Vec<(u8, Duration)>,
+    /// How many percent of the samples may fail.
+    pub errors_percent: Option<f64>,
+    /// Every script, style and preload that the page names must load.
+    pub assets: bool,
+}
+
+/// What a rule is about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum About {
+    /// A header; several of one name are one value, joined with `, ` (RFC 9110 §5.3).
+    Header(HeaderName),
+    /// What a path finds in the JSON body.
+    Json(Path),
+    /// The body as text.
+    Body,
+    /// Something of a cookie that the answer sets.
+    Cookie(String, CookiePart),
+    /// The texts of a page's elements, or one of their attributes.
+    Html(Selector, Option<String>),
+    /// The bytes of the body, decoded.
+    Size,
+    /// The address that answered in the end.
+    Url,
+    /// The version of HTTP: `1.1` or `2`.
+    HttpVersion,
+    /// The days for which the certificate is still valid.
+    TlsDaysLeft,
+    /// The version of TLS: 1.2 or 1.3.
+    TlsVersion,
+    /// The status that a gRPC health service tells.
+    Grpc,
+}
+
+impl About {
+    /// The word for it in observations.
+    pub(super) const fn reason(&self) -> Reason {
+        match self {
+            Self::Header(_) => Reason::Header,
+            Self::Json(_) => Reason::Json,
+            Self::Body => Reason::Body,
+            Self::Cookie(..) => Reason::Cookie,
+            Self::Html(..) => Reason::Html,
+            Self::Size => Reason::Size,
+            Self::Url => Reason::Url,
+            Self::HttpVersion => Reason::HttpVersion,
+            Self::TlsDaysLeft | Self::TlsVersion => Reason::Certificate,
+            Self::Grpc => Reason::Grpc,
+        }
+    }
+
+    /// Whether it may be any number of values, which a rule counts or quantifies over.
+    pub(super) const fn is_plural(&self) -> bool {
+        match self {
+            Self::Json(path) => !path.is_singular(),
+            Self::Html(..) => true,
+            _ => false,
+        }
+    }
+}
+
+/// How messages call it: `$.status`, `header location`, `the body`.
+impl fmt::Display for About {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Header(name) => write!(f, "header {name}"),
+            Self::Json(path) => f.write_str(path.as_str()),
+            Self::Body => f.write_str("the body"),
+            Self::Cookie(name, CookiePart::Value) => write!(f, "cookie {name}"),
+            Self::Cookie(name, part) => write!(f, "`{}` of cookie {name}", part.as_str()),
+            Self::Html(selector, None) => write!(f, "element {}", selector.as_str()),
+            Self::Html(selector, Some(attribute)) => write!(f, "attribute {attribute} of {}", selector.as_str()),
+            Self::Size => f.write_str("the size of the body"),
+            Self::Url => f.write_str("the final address"),
+            Self::HttpVersion => f.write_str("the HTTP version"),
+            Self::TlsDaysLeft => f.write_str("the days left of the certificate"),
+            Self::TlsVersion => f.write_str("the TLS version"),
+            Self::Grpc => f.write_str("the health status"),
+        }
+    }
+}
+
+/// What of a cookie is meant (RFC 6265 §4.1.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CookiePart {
+    /// Its value.
+    Value,
+    /// Whether scripts cannot read it.
+    HttpOnly,
+    /// Whether it is sent over TLS only.
+    Secure,
+    /// `Strict`, `Lax` or `None`.
+    SameSite,
+    /// For which paths it is.
+    Path,
+    /// For which hosts it is.
+    Domain,
+    /// How long it lives, in seconds.
+    MaxAge,
+}
+
+impl CookiePart {
+    /// Every part.
+    pub const ALL: [Self; 7] = [
+        Self::Value,
+        Self::HttpOnly,
+        Self::Secure,
+        Self::SameSite,
+        Self::Path,
+        Self::Domain,
+        Self::MaxAge,
+    ];
+
+    /// The word in files.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Value => "value",
+            Self::HttpOnly => "http_only",
+            Self::Secure => "secure",
+            Self::SameSite => "same_site",
+            Self::Path => "path",
+            Self::Domain => "domain",
+            Self::MaxAge => "max_age",
+        }
+    }
 }
 
 impl Expect {
     /// Whether it says nothing.
     pub fn is_empty(&self) -> bool {
-        self.status.is_none()
-            && self.headers.is_empty()
-            && self.json.is_empty()
-            && self.body.is_none()
-            && self.time.is_none()
-            && self.percentiles.is_empty()
+        *self == Self::default()
     }
 
     /// Whether only redirects are right, so that none may be followed.
@@ -49,24 +169,14 @@ impl Expect {
 
     /// Every rule.
     pub(super) fn rules(&self) -> impl Iterator<Item = &Rule> {
-        let headers = self.headers.iter().map(|(_, rule)| rule);
-        headers.chain(self.json.iter().map(|(_, rule)| rule)).chain(&self.body)
+        self.rules.iter().map(|(_, rule)| rule)
     }
 
     /// The same without the rules that name the deployment's version.
     pub(super) fn without_identity(&self) -> Self {
-        let headers = self
-            .headers
-            .iter()
-            .filter_map(|(name, rule)| Some((name.clone(), rule.without_identity()?)));
-        let json = self
-            .json
-            .iter()
-            .filter_map(|(path, rule)| Some((path.clone(), rule.without_identity()?)));
+        let kept = |(about, rule): &(About, Rule)| Some((about.clone(), rule.without_identity()?));
         Self {
-            headers: headers.collect(),
-            json: json.collect(),
-            body: self.body.as_ref().and_then(Rule::without_identity),
+            rules: self.rules.iter().filter_map(kept).collect(),
             ..self.clone()
         }
     }

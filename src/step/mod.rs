@@ -4,17 +4,24 @@
 //! [`Request`] with the values of a run ([`render`]), and judges the [`Response`] ([`assess`]). Nothing here does I/O,
 //! retries, or knows what follows from a failure.
 
+mod answer;
 mod assess;
+mod curl;
 mod exchange;
 mod expect;
 mod form;
 mod json_template;
 mod matching;
+mod multipart;
+mod page;
 mod path;
 mod read;
 mod redact;
 mod render;
+mod route;
 mod say;
+mod schema;
+mod send;
 mod target;
 mod template;
 #[cfg(test)]
@@ -24,24 +31,25 @@ mod values;
 use std::time::Duration;
 
 use http::{HeaderName, Method};
+use regex::Regex;
 
-pub use assess::{Assessment, CAPTURE_BYTES_MAX, Miss, assess};
-pub use exchange::{BODY_BYTES_MAX, Request, Response};
-pub use expect::{Expect, IDENTITY_SLOTS, JsonType, Matcher, Rule, StatusSet};
+pub use assess::{Assessment, CAPTURE_BYTES_MAX, Miss, assess, holds};
+pub use curl::curl;
+pub use exchange::{BODY_BYTES_MAX, Request, Response, TlsSeen};
+pub use expect::{About, CookiePart, Expect, IDENTITY_SLOTS, JsonType, Matcher, Rule, StatusSet};
 pub use json_template::JsonTemplate;
+pub use page::{Asset, AssetKind, SELECTOR_BYTES_MAX, Selector, assets};
 pub use path::{Path, PathError};
-pub use read::read_step;
+pub use read::{Files, NoFiles, read_headers, read_step};
 pub use redact::{REDACTED, Redactor, SECRET_BYTES_MIN};
 pub use render::{HEADER_BYTES_MAX, REQUEST_BYTES_MAX, RenderError, render};
+pub use route::{Dial, Family, HttpWanted, Pem, Route, Tls, TlsFiles};
 pub use say::{clean, cut};
+pub use schema::{SCHEMA_BYTES_MAX, Schema};
+pub use send::{Body, FILE_BYTES_MAX, FormPart, Login, PartContent, Send, TIMEOUT_DEFAULT, TIMEOUT_MAX};
 pub use target::{Target, TargetError, URL_BYTES_MAX};
 pub use template::{TEMPLATE_BYTES_MAX, Template, TemplateError};
 pub use values::{Value, Values};
-
-/// How long a request may take unless the step says otherwise.
-pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
-/// The longest time that a step may allow a request.
-pub const TIMEOUT_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// One request, what its answer must be, and what is kept of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,37 +62,23 @@ pub struct Step {
     pub warn: Expect,
     /// What is kept for later steps.
     pub capture: Vec<Capture>,
+    /// Whether it is asked again until the expectation holds.
+    pub poll: Option<Poll>,
 }
 
-/// What is sent.
+/// Asking again until the expectation holds: for what an app does after it has answered.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Send {
-    /// The method.
-    pub method: Method,
-    /// A path on the base address, or an address.
-    pub target: Target,
-    /// Headers besides those that the client sets.
-    pub headers: Vec<(HeaderName, Template)>,
-    /// The token of `Authorization: Bearer`.
-    pub bearer: Option<Template>,
-    /// The body.
-    pub body: Body,
-    /// For everything from resolving the name to the last byte; at most [`TIMEOUT_MAX`].
-    pub timeout: Duration,
-    /// Whether redirects to the same origin are followed, unless a redirect is what is expected.
-    pub follow: bool,
+pub struct Poll {
+    /// For how long; at most [`POLL_MAX`].
+    pub limit: Duration,
+    /// Between two requests.
+    pub every: Duration,
+    /// An answer of which this holds ends it early, as a failure.
+    pub stop: Option<Expect>,
 }
 
-/// What a request carries.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Body {
-    /// Nothing.
-    None,
-    /// JSON, sent as `application/json` unless a header says otherwise.
-    Json(JsonTemplate),
-    /// Text, sent as `text/plain` unless a header says otherwise. Values stand in it as they are.
-    Text(Template),
-}
+/// The longest time that a step may poll.
+pub const POLL_MAX: Duration = Duration::from_secs(5 * 60);
 
 /// A value that is kept from an answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,36 +92,46 @@ pub struct Capture {
 }
 
 /// Where a captured value stands.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum CaptureFrom {
     /// In the JSON body, at a path that finds at most one node.
     Json(Path),
     /// In a header.
     Header(HeaderName),
+    /// The value of a cookie that the answer sets.
+    Cookie(String),
+    /// The text of a page's first such element, or its attribute.
+    Html(page::Selector, Option<String>),
+    /// What a regular expression finds in the body: its first group, else all of it.
+    Matches(Regex),
+}
+
+impl PartialEq for CaptureFrom {
+    fn eq(&self, other: &Self) -> bool {
+        form::capture_from(self) == form::capture_from(other)
+    }
 }
 
 impl Step {
     /// A request with the defaults: what is sent is `method` and `target` only, and 2xx is expected.
     pub fn new(method: Method, target: Target) -> Self {
         Self {
-            send: Send {
-                method,
-                target,
-                headers: Vec::new(),
-                bearer: None,
-                body: Body::None,
-                timeout: TIMEOUT_DEFAULT,
-                follow: true,
-            },
+            send: Send::new(method, target),
             expect: Expect::default(),
             warn: Expect::default(),
             capture: Vec::new(),
+            poll: None,
         }
     }
 
     /// Every placeholder used, each once, sorted.
     pub fn slots(&self) -> Vec<String> {
-        let rules = self.expect.rules().chain(self.warn.rules());
+        let stop = self
+            .poll
+            .iter()
+            .filter_map(|poll| poll.stop.as_ref())
+            .flat_map(Expect::rules);
+        let rules = self.expect.rules().chain(self.warn.rules()).chain(stop);
         let mut slots: Vec<String> = rules.flat_map(Rule::slots).map(str::to_owned).collect();
         slots.extend(self.send.slots().into_iter().map(str::to_owned));
         slots.sort_unstable();
@@ -135,9 +139,11 @@ impl Step {
         slots
     }
 
-    /// Whether sending it again changes nothing on the other side, by its method: GET, HEAD, OPTIONS (RFC 9110 §9.2.1).
+    /// Whether sending it again changes nothing on the other side, by its method: GET, HEAD, OPTIONS (RFC 9110 §9.2.1),
+    /// or because it is a probe that only looks.
     pub fn sends_twice_safely(&self) -> bool {
-        [Method::GET, Method::HEAD, Method::OPTIONS].contains(&self.send.method)
+        let reads = [Method::GET, Method::HEAD, Method::OPTIONS].contains(&self.send.method);
+        reads || self.send.is_socket() || matches!(self.send.body, Body::GrpcHealth(_))
     }
 
     /// The definition as canonical text, for hashing: equal for equal steps, and stable over restarts.
@@ -162,21 +168,6 @@ impl Step {
 
     /// What is asked, for people: `GET /api/orders/{{ cart }}`. Placeholders stay, so it holds no secret.
     pub fn label(&self) -> String {
-        format!("{} {}", self.send.method, self.send.target.source())
-    }
-}
-
-impl Send {
-    /// Every placeholder in what is sent.
-    pub(crate) fn slots(&self) -> Vec<&str> {
-        let mut slots: Vec<&str> = self.target.slots().collect();
-        slots.extend(self.headers.iter().flat_map(|(_, template)| template.slots()));
-        slots.extend(self.bearer.iter().flat_map(Template::slots));
-        match &self.body {
-            Body::None => {}
-            Body::Json(json) => slots.extend(json.slots()),
-            Body::Text(template) => slots.extend(template.slots()),
-        }
-        slots
+        self.send.label()
     }
 }

@@ -85,7 +85,7 @@ impl Path {
     }
 
     /// Whether it finds at most one node in any JSON: it has names and indexes only.
-    pub fn is_singular(&self) -> bool {
+    pub const fn is_singular(&self) -> bool {
         self.singular
     }
 

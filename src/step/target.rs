@@ -29,7 +29,12 @@ pub struct Target {
 enum Scheme {
     Http,
     Https,
+    /// Only connected to.
+    Tcp,
 }
+
+/// What a gRPC health service answers at.
+pub(super) const GRPC_HEALTH_PATH: &str = "/grpc.health.v1.Health/Check";
 
 /// What is wrong with a target.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -96,6 +101,51 @@ impl Target {
         })
     }
 
+    /// Reads `host:port`, to which is only connected.
+    ///
+    /// # Errors
+    /// See [`TargetError`].
+    pub fn socket(source: &str) -> Result<Self, TargetError> {
+        let template = Template::parse(&format!("tcp://{source}"))?;
+        let mut parts = template.parts().to_vec();
+        if source
+            .chars()
+            .any(|c| c.is_control() || matches!(c, '\\' | '/' | '?' | '#'))
+        {
+            return Err(TargetError::Character);
+        }
+        if let Some(Part::Text(first)) = parts.first_mut() {
+            *first = first.trim_start_matches("tcp://").to_owned();
+        }
+        check_host(Scheme::Tcp, &parts)?;
+        let port = source
+            .rsplit_once(':')
+            .is_some_and(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0));
+        if !port {
+            return Err(TargetError::Host("it has no port; write `host:port`".to_owned()));
+        }
+        Ok(Self {
+            template,
+            origin: Some((Scheme::Tcp, parts)),
+            path: Vec::new(),
+            query: None,
+        })
+    }
+
+    /// Reads where a gRPC server is: `host:port` with TLS, `http://host:port` without.
+    ///
+    /// # Errors
+    /// See [`TargetError`].
+    pub fn grpc_health(source: &str) -> Result<Self, TargetError> {
+        let scheme = if source.contains("://") { "" } else { "https://" };
+        Self::parse(&format!("{scheme}{}{GRPC_HEALTH_PATH}", source.trim_end_matches('/')))
+    }
+
+    /// Whether it is only connected to.
+    pub fn is_socket(&self) -> bool {
+        matches!(self.origin, Some((Scheme::Tcp, _)))
+    }
+
     /// The target as it was written, placeholders included; safe to show.
     pub fn source(&self) -> &str {
         self.template.source()
@@ -122,6 +172,9 @@ impl Target {
                 url
             }
         };
+        if self.is_socket() {
+            return Ok(url);
+        }
         let own = fill_path(&self.path, values)?;
         let path = format!("{}{own}", url.path().trim_end_matches('/'));
         url.set_path(&path);
@@ -187,6 +240,7 @@ impl Scheme {
         match self {
             Self::Http => "http",
             Self::Https => "https",
+            Self::Tcp => "tcp",
         }
     }
 }

@@ -57,6 +57,11 @@ impl Values {
         self.0.get(name).filter(|value| !value.json.is_null())
     }
 
+    /// All of them, by their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.0.iter()
+    }
+
     /// Every text that must not be shown: the secret values, and each text and number inside of secret lists and objects.
     pub fn secrets(&self) -> Vec<String> {
         let secret = self.0.values().filter(|value| value.secret);

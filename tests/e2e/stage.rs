@@ -392,15 +392,9 @@ pub async fn try_send(method: Method, url: &str, headers: &[(&str, &str)], body:
         (name, HeaderValue::from_str(value).expect("a header's value"))
     };
     let request = Request {
-        method,
-        url: url.parse().expect("an address"),
         headers: headers.iter().map(header).collect(),
         body: Some(body.to_vec()),
-        timeout: Duration::from_secs(30),
-        follow_redirects: false,
-        body_bytes_max: 4 * 1024 * 1024,
-        cut_body: false,
-        carries_credentials: false,
+        ..Request::new(method, url.parse().expect("an address"), Duration::from_secs(30))
     };
     let client = Client::new(Network::default()).expect("a client");
     client.send(&request, Trust::Configured).await.ok()

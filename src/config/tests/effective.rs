@@ -161,11 +161,11 @@ fn each_included_file_is_a_scope_of_its_own() {
     assert_eq!(lang("production", "cart"), "de");
     assert_eq!(lang("staging", "cart"), "fr");
     assert_eq!(
-        config.check(&"home".into()).unwrap().step.send.timeout,
+        config.check(&"home".into()).unwrap().script.first.send.timeout,
         Duration::from_secs(3)
     );
     assert_eq!(
-        config.check(&"cart".into()).unwrap().step.send.timeout,
+        config.check(&"cart".into()).unwrap().script.first.send.timeout,
         Duration::from_secs(10)
     );
 }
@@ -228,7 +228,8 @@ fn credentials_go_only_where_the_config_says_whose_address_it_is() {
         let text = format!("{text}\n[check.token]\nget = \"/\"\nbearer = \"{{{{ secret.TOKEN }}}}\"\n");
         let config = Given::main(&text).var("TOKEN", "long-enough").config();
         let name = name.into();
-        let found = config.may_carry_credentials(&deployment(app, "production"), Some(&name));
+        let target = config.check(&name).unwrap().script.first.send.target.source();
+        let found = config.may_carry_credentials(&deployment(app, "production"), Some(&name), target);
         assert_eq!(found, may, "{text}");
     };
     check("", "shop", "token", false);
@@ -297,7 +298,7 @@ fn defaults_that_may_be_credentials_stay_on_the_files_own_origin() {
     let sent: Vec<String> = config
         .checks()
         .map(|check| {
-            let send = &check.step.send;
+            let send = &check.script.first.send;
             format!(
                 "{} {} {} {:?}",
                 check.name,

@@ -47,7 +47,7 @@ timeout = "5s"
        |
      5 | retries = 3
        | ^^^^^^^
-       = help: the budget of all checks is `[retry]`
+       = help: the budget of all checks is `[retry]`; a step that polls says `retry = "20s"`
 
     error: unknown key `max_time` in check "home"
       --> checks.toml:6:1
@@ -97,6 +97,13 @@ step = []
        | ^^^^^^^^^
        = help: use `url`, `slack` or `discord`
 
+    error: `get` stands beside `step` in check "home"
+      --> checks.toml:6:1
+       |
+     6 | get = "/"
+       | ^^^
+       = help: what is sent stands in the steps; make it the first of them
+
     error: unknown key `stage` in `when` in check "home"
       --> checks.toml:7:6
        |
@@ -104,12 +111,11 @@ step = []
        |      ^^^^^
        = help: `when.stage` is not available yet: checks run when the deployment is live
 
-    error: unknown key `step` in check "home"
-      --> checks.toml:8:1
+    error: `step` in check "home" must have from 1 to 50 steps
+      --> checks.toml:8:8
        |
      8 | step = []
-       | ^^^^
-       = help: several steps in one check are not available yet: write one check for each and capture between them
+       |        ^^
     "#);
 }
 
@@ -562,7 +568,7 @@ needs = ["home"]
        |
      4 | bearer = "{{ token }}"
        |           ^^^^^^^^^^^
-       = help: a value can be sent only by a check after the one that captures it
+       = help: a value can be sent only after the answer that it is captured from
 
     error: there is no placeholder `token`
       --> checks.toml:6:16

@@ -43,15 +43,11 @@ pub(super) async fn send(shared: &Shared, payload: Json) -> Option<u16> {
         headers.push((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?));
     }
     let request = Request {
-        method: Method::POST,
-        url: Url::parse(&url).ok()?,
         headers,
         body: Some(body),
-        timeout: TIMEOUT,
-        follow_redirects: false,
         body_bytes_max: 64 * 1024,
         cut_body: true,
-        carries_credentials: false,
+        ..Request::new(Method::POST, Url::parse(&url).ok()?, TIMEOUT)
     };
     let sent = shared.client.send(&request, Trust::Configured).await;
     sent.ok().map(|response| response.status)

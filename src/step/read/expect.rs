@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use http::HeaderName;
-
 use super::matcher::{Kind, is_matcher, literal, matchers, rule};
-use super::{all, path, send};
+use super::route::optional;
+use super::{Files, all, facts, path, send};
 use crate::document::{Key, Node, Place, Problems, Table, Value};
-use crate::step::{Expect, Path, Rule, StatusSet};
+use crate::step::{About, Expect, Path, Rule, SCHEMA_BYTES_MAX, Schema, Selector, StatusSet};
 
 /// Words from other tools, and what is not available yet.
 const ALIASES: &[(&str, &str)] = &[
@@ -23,49 +22,114 @@ const ALIASES: &[(&str, &str)] = &[
     ("contains", "it belongs to the body: write `body.contains`"),
     ("lacks", "it belongs to the body: write `body.lacks`"),
     ("matches", "it belongs to the body: write `body.matches`"),
-    ("cookies", "cookies cannot be expected yet; write `headers.set-cookie`"),
-    (
-        "schema",
-        "a JSON schema cannot be expected yet; write `json` with types",
-    ),
-    ("html", "HTML cannot be expected by selector yet; write `body.contains`"),
-    ("tls", "certificates cannot be expected yet"),
-    ("assets", "assets cannot be expected yet; write a check for each"),
+    ("cookie", "cookies"),
+    ("certificate", "tls"),
+    ("jsonpath", "json"),
+    ("css", "html"),
+    ("selector", "html"),
+    ("final_url", "url"),
+    ("version", "http"),
+    ("error_rate", "errors"),
+    ("message", "web sockets cannot be asked yet"),
+    ("answers", "name servers cannot be asked yet"),
 ];
 
 /// Percentiles that can be expected.
 const PERCENTILES: &[(&str, u8)] = &[("p50", 50), ("p75", 75), ("p90", 90), ("p95", 95), ("p99", 99)];
 
-/// One expectation for a JSON value.
-type JsonRule = (Path, Rule);
+/// Rules, each with what it is about.
+type Rules = Vec<(About, Rule)>;
+/// Reads the rules of one key.
+type ReadRules = fn(&Node<'_>, &mut Problems) -> Option<Rules>;
+
+/// The keys whose values are rules, in the order in which they are looked at.
+const RULES: &[(&str, ReadRules)] = &[
+    ("headers", headers),
+    ("cookies", facts::cookies),
+    ("json", json),
+    ("html", facts::html),
+    ("body", body),
+    ("size", facts::size),
+    ("url", url),
+    ("http", facts::http),
+    ("tls", facts::tls),
+    ("grpc", facts::grpc),
+];
+
+fn body(node: &Node<'_>, problems: &mut Problems) -> Option<Rules> {
+    Some(vec![(About::Body, rule(node, Kind::Text, problems)?)])
+}
+
+fn url(node: &Node<'_>, problems: &mut Problems) -> Option<Rules> {
+    Some(vec![(About::Url, rule(node, Kind::Text, problems)?)])
+}
 
 /// Reads the table under `key`; an empty expectation if there is none.
-pub(super) fn read(table: &mut Table<'_>, key: &str, problems: &mut Problems) -> Option<Expect> {
+pub(super) fn read(table: &mut Table<'_>, key: &str, files: &dyn Files, problems: &mut Problems) -> Option<Expect> {
     let Some(node) = table.take(key) else {
         return Some(Expect::default());
     };
     let mut table = node.table(problems)?;
     let status = optional(table.take("status"), |node| status(node, problems));
-    let headers = optional(table.take("headers"), |node| headers(node, problems));
-    let json = optional(table.take("json"), |node| json(node, problems));
-    let body = optional(table.take("body"), |node| rule(node, Kind::Text, problems));
+    let mut rules = Some(Vec::new());
+    for (key, read) in RULES {
+        let Some(node) = table.take(key) else { continue };
+        let read = read(&node, problems);
+        rules = rules.zip(read).map(|(rules, read)| [rules, read].concat());
+    }
+    let schema = optional(table.take("schema"), |node| schema(node, files, problems));
     let times = optional(table.take("time"), |node| times(node, problems));
+    let errors_percent = optional(table.take("errors"), |node| facts::percent(node, problems));
+    let assets = optional(table.take("assets"), |node| node.bool(problems));
     table.finish(problems, ALIASES);
+    let times = times?.unwrap_or_default();
     Some(Expect {
         status: status?,
-        headers: headers?.unwrap_or_default(),
-        json: json?.unwrap_or_default(),
-        body: body?,
-        time: times.as_ref()?.as_ref().and_then(|times| times.max),
-        percentiles: times?.map(|times| times.percentiles).unwrap_or_default(),
+        rules: rules?,
+        schema: schema?,
+        time: times.max,
+        percentiles: times.percentiles,
+        errors_percent: errors_percent?,
+        assets: assets?.unwrap_or(false),
     })
 }
 
-/// `Some(None)` for what is not there, `None` for what is wrong.
-fn optional<'a, T>(node: Option<Node<'a>>, read: impl FnOnce(&Node<'a>) -> Option<T>) -> Option<Option<T>> {
-    match node {
-        Some(node) => read(&node).map(Some),
-        None => Some(None),
+/// A CSS selector; anything else is a problem.
+pub(super) fn selector(text: &str, place: &Place<'_>, problems: &mut Problems) -> Option<Selector> {
+    let selector = Selector::parse(text).ok();
+    if selector.is_none() {
+        let help = "write it as in a style sheet: `title`, `h1.name`, `meta[name=version]`; `:has()` cannot be used";
+        problems.push_help(place.clone(), format!("`{text}` is not a CSS selector"), help);
+    }
+    selector
+}
+
+/// A JSON Schema: the path of its file, or the schema itself.
+fn schema(node: &Node<'_>, files: &dyn Files, problems: &mut Problems) -> Option<Schema> {
+    let source = match node.value() {
+        Value::String(path) => {
+            let bytes = super::file(node, SCHEMA_BYTES_MAX, files, problems)?;
+            match serde_json::from_slice(&bytes) {
+                Ok(source) => source,
+                Err(error) => {
+                    problems.push(node.place(), format!("the file `{path}` is not JSON: {error}"));
+                    return None;
+                }
+            }
+        }
+        Value::Table(_) => node.to_json(),
+        _ => {
+            let message = format!("{} must be the path of a JSON Schema, or one as a table", node.label());
+            problems.push(node.place(), message);
+            return None;
+        }
+    };
+    match Schema::parse(source) {
+        Ok(schema) => Some(schema),
+        Err(error) => {
+            problems.push(node.place(), format!("{}: {error}", node.label()));
+            None
+        }
     }
 }
 
@@ -118,12 +182,12 @@ fn range_of_text(text: &str) -> Option<(u16, u16)> {
     }
 }
 
-fn headers(node: &Node<'_>, problems: &mut Problems) -> Option<Vec<(HeaderName, Rule)>> {
+fn headers(node: &Node<'_>, problems: &mut Problems) -> Option<Rules> {
     let entries = node.table(problems)?.take_all();
     all(entries.into_iter().map(|(key, node)| {
         let name = send::header_name(key.name, key.place, problems);
         let rule = rule(&node, Kind::Text, problems);
-        Some((name?, rule?))
+        Some((About::Header(name?), rule?))
     }))
 }
 
@@ -174,7 +238,7 @@ fn time(node: &Node<'_>, problems: &mut Problems) -> Option<Duration> {
 }
 
 /// `expect.json`: keys that start with `$` are paths, the others mirror the JSON or are matchers for the whole of it.
-fn json(node: &Node<'_>, problems: &mut Problems) -> Option<Vec<JsonRule>> {
+fn json(node: &Node<'_>, problems: &mut Problems) -> Option<Rules> {
     let root = path("$", node, problems)?;
     let mut mirror = Mirror {
         rules: Vec::new(),
@@ -204,13 +268,13 @@ fn json(node: &Node<'_>, problems: &mut Problems) -> Option<Vec<JsonRule>> {
 
 /// Collects the rules of tables that look like the JSON they expect.
 struct Mirror<'p> {
-    rules: Vec<JsonRule>,
+    rules: Rules,
     complete: bool,
     problems: &'p mut Problems,
 }
 
 impl Mirror<'_> {
-    fn rules(self) -> Option<Vec<JsonRule>> {
+    fn rules(self) -> Option<Rules> {
         self.complete.then_some(self.rules)
     }
 
@@ -300,7 +364,7 @@ impl Mirror<'_> {
 
     fn push(&mut self, base: &Path, names: &[&str], rule: Option<Rule>, node: &Node<'_>) {
         match (base.member(names), rule) {
-            (Ok(path), Some(rule)) => self.rules.push((path, rule)),
+            (Ok(path), Some(rule)) => self.rules.push((About::Json(path), rule)),
             (Err(error), _) => self.problem(node.place(), error.to_string(), None),
             (Ok(_), None) => self.complete = false,
         }

@@ -19,6 +19,8 @@ pub(super) enum Kind {
     Text,
     /// A size.
     Size,
+    /// The texts of a page's elements: of the first of them, or counted and quantified over.
+    Elements,
 }
 
 const EXISTS: &[&str] = &["exists"];
@@ -58,6 +60,7 @@ impl Kind {
             Self::Plural => &[EXISTS, QUANTIFIERS],
             Self::Text => &[EQUALITY, TEXT, EXISTS],
             Self::Size => &[EQUALITY, NUMBERS],
+            Self::Elements => &[EQUALITY, TEXT, EXISTS, QUANTIFIERS],
         }
     }
 
@@ -65,7 +68,7 @@ impl Kind {
     const fn inner(self) -> Self {
         match self {
             Self::Json | Self::Plural => Self::Json,
-            Self::Text => Self::Text,
+            Self::Text | Self::Elements => Self::Text,
             Self::Size => Self::Size,
         }
     }
@@ -92,7 +95,9 @@ pub(super) fn rule(node: &Node<'_>, kind: Kind, problems: &mut Problems) -> Opti
             problems.push_help(node.place(), message, help);
             None
         }
-        _ if kind == Kind::Text => Some(Rule(vec![Matcher::Is(JsonTemplate::Text(template(node, problems)?))])),
+        _ if matches!(kind, Kind::Text | Kind::Elements) => {
+            Some(Rule(vec![Matcher::Is(JsonTemplate::Text(template(node, problems)?))]))
+        }
         _ if kind == Kind::Size => Some(Rule(vec![Matcher::Is(size(node, problems)?)])),
         _ => literal(node, problems),
     }
@@ -156,7 +161,7 @@ fn matcher(word: &str, node: &Node<'_>, kind: Kind, problems: &mut Problems) -> 
 fn operand(node: &Node<'_>, kind: Kind, problems: &mut Problems) -> Option<JsonTemplate> {
     match kind {
         Kind::Json | Kind::Plural => json_template(node, problems),
-        Kind::Text => template(node, problems).map(JsonTemplate::Text),
+        Kind::Text | Kind::Elements => template(node, problems).map(JsonTemplate::Text),
         Kind::Size => size(node, problems),
     }
 }
@@ -183,7 +188,7 @@ fn size(node: &Node<'_>, problems: &mut Problems) -> Option<JsonTemplate> {
 }
 
 /// A regular expression. Placeholders are not expanded in it, and one that looks like it has some is a problem.
-fn regex(node: &Node<'_>, problems: &mut Problems) -> Option<Regex> {
+pub(super) fn regex(node: &Node<'_>, problems: &mut Problems) -> Option<Regex> {
     let text = node.string(problems)?;
     if Template::parse(text).is_ok_and(|template| template.slots().next().is_some()) {
         let message = format!(

@@ -1,85 +1,137 @@
 //! Reading a step from a table of a file.
 
+mod auth;
+mod body;
+mod capture;
 mod expect;
+mod facts;
 mod matcher;
+mod route;
 mod send;
+
+pub use send::headers as read_headers;
+
+use std::time::Duration;
 
 use crate::document::{Node, Problems, Table, Value};
 
 use super::json_template::JsonTemplate;
-use super::template::{Template, is_word};
-use super::{Capture, CaptureFrom, Path, Step};
+use super::template::Template;
+use super::{About, Matcher, POLL_MAX, Path, Poll, Rule, Step};
 
-/// Reads what of a step stands in `table`: a method with its address, `headers`, `bearer`, `json`, `text`, `timeout`,
-/// `follow`, `expect`, `warn`, `capture`.
+/// Between two requests of a step that polls.
+const POLL_EVERY_DEFAULT: Duration = Duration::from_secs(1);
+const POLL_MIN: Duration = Duration::from_millis(100);
+
+/// Files that steps name: bodies, schemas, certificates. They are read when the config is.
+pub trait Files {
+    /// The bytes of the file that stands as `path` in the config file `source`.
+    ///
+    /// # Errors
+    /// Why it cannot be read, or may not be, in words.
+    fn read(&self, path: &str, source: &str) -> Result<Vec<u8>, String>;
+}
+
+/// No files: for steps that may not name any.
+#[derive(Clone, Copy, Debug)]
+pub struct NoFiles;
+
+impl Files for NoFiles {
+    fn read(&self, _: &str, _: &str) -> Result<Vec<u8>, String> {
+        Err("no file can be named here".to_owned())
+    }
+}
+
+/// The bytes of the file that `node` names, which has at most `bytes_max`.
+fn file(node: &Node<'_>, bytes_max: usize, files: &dyn Files, problems: &mut Problems) -> Option<Vec<u8>> {
+    let path = node.string(problems)?;
+    match files.read(path, &node.source().path) {
+        Ok(bytes) if bytes.len() <= bytes_max => Some(bytes),
+        Ok(_) => {
+            problems.push(node.place(), format!("the file `{path}` is over {bytes_max} bytes"));
+            None
+        }
+        Err(why) => {
+            problems.push(node.place(), format!("cannot read the file `{path}`: {why}"));
+            None
+        }
+    }
+}
+
+/// Reads what of a step stands in `table`: where it goes, what is sent, how, `expect`, `warn`, `capture` and `retry`.
 ///
 /// What is wrong goes to `problems`, all of it, and then there is no step. Other keys are the caller's, who also calls
 /// [`Table::finish`]; within `expect`, `warn` and `capture` every unknown key is reported here.
-pub fn read_step(table: &mut Table<'_>, problems: &mut Problems) -> Option<Step> {
-    let send = send::read(table, problems);
-    let expect = expect::read(table, "expect", problems);
-    let warn = expect::read(table, "warn", problems);
-    let capture = captures(table, problems);
+pub fn read_step(table: &mut Table<'_>, files: &dyn Files, problems: &mut Problems) -> Option<Step> {
+    let is_grpc = table.has("grpc");
+    let send = send::read(table, files, problems);
+    let expect = expect::read(table, "expect", files, problems);
+    let warn = expect::read(table, "warn", files, problems);
+    let capture = capture::read(table, problems);
+    let poll = poll(table, files, problems);
+    let mut expect = expect?;
+    if is_grpc && !expect.rules.iter().any(|(about, _)| *about == About::Grpc) {
+        let serving = JsonTemplate::Text(Template::literal("SERVING"));
+        expect.rules.push((About::Grpc, Rule(vec![Matcher::Is(serving)])));
+    }
     Some(Step {
         send: send?,
-        expect: expect?,
+        expect,
         warn: warn?,
         capture: capture?,
+        poll: poll?,
     })
 }
 
-fn captures(table: &mut Table<'_>, problems: &mut Problems) -> Option<Vec<Capture>> {
-    let Some(node) = table.take("capture") else {
-        return Some(Vec::new());
+/// `retry = "20s"` or `retry = { for = "20s", every = "1s", stop.json.state = "failed" }`.
+fn poll(table: &mut Table<'_>, files: &dyn Files, problems: &mut Problems) -> Option<Option<Poll>> {
+    let Some(node) = table.take("retry") else {
+        return Some(None);
     };
-    let entries = node.table(problems)?.take_all();
-    all(entries.into_iter().map(|(key, node)| {
-        if !is_word(key.name) {
-            let message = format!("`{}` cannot be the name of a captured value", key.name);
-            problems.push_help(key.place, message, "use letters, digits, `-` and `_`");
-            return None;
-        }
-        capture(key.name, &node, problems)
-    }))
-}
-
-fn capture(name: &str, node: &Node<'_>, problems: &mut Problems) -> Option<Capture> {
-    let json = |node: &Node<'_>, problems: &mut Problems| Some(CaptureFrom::Json(singular_path(node, problems)?));
-    if node.as_str().is_some() {
-        return Some(Capture {
-            name: name.to_owned(),
-            from: json(node, problems)?,
-            secret: true,
-        });
-    }
-    let Value::Table(mut table) = node.value() else {
-        let message = format!("{} must be a JSON path or a table, not {}", node.label(), node.kind());
-        problems.push_help(node.place(), message, format!("write `capture.{name} = \"$.{name}\"`"));
-        return None;
-    };
-    let secret = match table.take("secret") {
-        Some(node) => node.bool(problems),
-        None => Some(true),
-    };
-    let from = match (table.take("json"), table.take("header")) {
-        (Some(node), None) => json(&node, problems),
-        (None, Some(node)) => {
-            send::header_name(node.string(problems)?, node.place(), problems).map(CaptureFrom::Header)
+    let poll = |limit, every, stop| Some(Some(Poll { limit, every, stop }));
+    match node.value() {
+        Value::String(_) => poll(poll_time(&node, problems)?, POLL_EVERY_DEFAULT, None),
+        Value::Table(mut table) => {
+            let help = "write for how long: `retry = { for = \"20s\" }`";
+            let limit = table.required("for", help, problems);
+            let limit = limit.and_then(|node| poll_time(&node, problems));
+            let every = match table.take("every") {
+                Some(node) => poll_time(&node, problems),
+                None => Some(POLL_EVERY_DEFAULT),
+            };
+            let stop = table
+                .has("stop")
+                .then(|| expect::read(&mut table, "stop", files, problems));
+            table.finish(
+                problems,
+                &[("timeout", "for"), ("interval", "every"), ("until", "expect")],
+            );
+            let stop = match stop {
+                Some(stop) => Some(stop?),
+                None => None,
+            };
+            poll(limit?, every?, stop)
         }
         _ => {
-            let message = format!("{} must say where the value stands", node.label());
-            let help = format!("write one of `json` and `header`: `{{ json = \"$.{name}\" }}`");
+            let message = format!("{} must be a time, not {}", node.label(), node.kind());
+            let help = "here `retry = \"20s\"` asks again until the expectation holds; how many failures are forgiven is the \
+                        same for all checks: `failures` in `[retry]`";
             problems.push_help(node.place(), message, help);
             None
         }
-    };
-    let aliases = [("path", "json"), ("jsonpath", "json"), ("headers", "header")];
-    table.finish(problems, &aliases);
-    Some(Capture {
-        name: name.to_owned(),
-        from: from?,
-        secret: secret?,
-    })
+    }
+}
+
+fn poll_time(node: &Node<'_>, problems: &mut Problems) -> Option<Duration> {
+    let time = node.duration(problems)?;
+    if (POLL_MIN..=POLL_MAX).contains(&time) {
+        return Some(time);
+    }
+    problems.push(
+        node.place(),
+        format!("{} must be from `\"100ms\"` to `\"5m\"`", node.label()),
+    );
+    None
 }
 
 /// A JSON path that finds at most one value.

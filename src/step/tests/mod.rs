@@ -1,6 +1,8 @@
 //! Tests of steps.
 
 mod assess;
+mod curl;
+mod page;
 mod path;
 mod read;
 mod redact;
@@ -12,8 +14,22 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
 
-use super::{Response, Step, Values, read_step};
+use super::{Files, Response, Step, Values, read_step};
 use crate::document::{Document, Problems, Source};
+
+/// A few files.
+struct Given;
+
+impl Files for Given {
+    fn read(&self, path: &str, _: &str) -> Result<Vec<u8>, String> {
+        match path {
+            "a.png" => Ok(b"\x89PNG".to_vec()),
+            "ca.pem" => Ok(b"-----BEGIN CERTIFICATE-----\n".to_vec()),
+            "orders.json" => Ok(br#"{"type":"object","required":["id"]}"#.to_vec()),
+            _ => Err("no such file".to_owned()),
+        }
+    }
+}
 
 /// The step in `text`, or all problems as people see them.
 fn try_read(text: &str) -> Result<Step, String> {
@@ -21,7 +37,7 @@ fn try_read(text: &str) -> Result<Step, String> {
     let mut problems = Problems::new();
     let document = Document::parse(&source, &mut problems).unwrap();
     let mut table = document.table().labelled("check \"x\"");
-    let step = read_step(&mut table, &mut problems);
+    let step = read_step(&mut table, &Given, &mut problems);
     table.finish(&mut problems, &[]);
     let found: Vec<String> = problems.into_vec().iter().map(ToString::to_string).collect();
     match step {
@@ -55,13 +71,15 @@ fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
         map.append(name, HeaderValue::from_str(value).unwrap());
     }
     Response {
-        version: http::Version::HTTP_11,
-        timing: crate::domain::Timing::default(),
         status,
         headers: map,
         body: body.as_bytes().to_vec(),
-        url: "https://shop.example.com/".parse().unwrap(),
-        address: None,
+        set_cookies: headers
+            .iter()
+            .filter(|(name, _)| *name == "set-cookie")
+            .map(|(_, value)| (*value).to_owned())
+            .collect(),
         elapsed: Duration::from_millis(120),
+        ..Response::empty("https://shop.example.com/".parse().unwrap())
     }
 }

@@ -5,7 +5,7 @@ use super::{problems, read, try_read};
 #[test]
 fn the_smallest_step_has_the_defaults() {
     let step = read("get = '/'");
-    insta::assert_snapshot!(step.form(), @r#"["GET","/",[],null,[],10000,true,[null,[],[],null,null,[]],[null,[],[],null,null,[]],[]]"#);
+    insta::assert_snapshot!(step.form(), @r#"["GET","/",[],[],[],null,null,null,[],10000,true,[null,0,0,null,null],4194304,null,[null,[],null,null,[],null,false],[null,[],null,null,[],null,false],[],null]"#);
     assert!(step.sends_twice_safely() && step.slots().is_empty());
 }
 
@@ -29,7 +29,7 @@ fn everything_is_read() {
         capture.next = { header = "Location", secret = false }
         "#,
     );
-    insta::assert_snapshot!(step.form(), @r#"["POST","/api/{{ vars.area }}/orders?x=1",[["accept","application/json"],["x-run","{{ run.id }}"]],"{{ login.token }}",["json",{"by":["{{ secret.WHO }}"],"qty":1,"sku":"SMOKE-1"}],30000,false,["200 or 2xx",[["location",[["matches","^/"]]]],[["$..id",[["all",[["type","integer"]]]]],["$.state",[["is","ready"]]],["$.total",[["min",1.0]]]],[["lacks",["Traceback"]]],2000,[]],[null,[],[["$.cache",[["one_of",["hit","stale"]]]]],null,null,[]],[["cart","json","$.id",true],["next","header","location",false]]]"#);
+    insta::assert_snapshot!(step.form(), @r#"["POST","/api/{{ vars.area }}/orders?x=1",[],[["accept","application/json"],["x-run","{{ run.id }}"]],[],"{{ login.token }}",null,null,["json",{"by":["{{ secret.WHO }}"],"qty":1,"sku":"SMOKE-1"}],30000,false,[null,0,0,null,null],4194304,null,["200 or 2xx",[[["header","location"],[["matches","^/"]]],[["json","$..id"],[["all",[["type","integer"]]]]],[["json","$.state"],[["is","ready"]]],[["json","$.total"],[["min",1.0]]],[["the body"],[["lacks",["Traceback"]]]]],null,2000,[],null,false],[null,[[["json","$.cache"],[["one_of",["hit","stale"]]]]],null,null,[],null,false],[["cart",["json","$.id"],true],["next",["header","location"],false]],null]"#);
     insta::assert_snapshot!(step.slots().join(" "), @"login.token run.id secret.WHO vars.area");
     insta::assert_snapshot!(step.label(), @"POST /api/{{ vars.area }}/orders?x=1");
     assert!(!step.sends_twice_safely());
@@ -58,16 +58,21 @@ fn each_method_has_its_key() {
 #[test]
 fn an_unknown_key_is_a_problem_everywhere() {
     for text in [
-        "query.q = 'x'",
-        "form.a = 'b'",
+        "query.q = []\nquery.r = {}",
+        "form = 3",
         "basic = { user = 'a' }",
         "retry = 2",
-        "samples = 3",
-        "expect.cookies.a = 'b'",
-        "expect.html.title = 'Acme'",
-        "expect.size = 3",
-        "expect.assets = true",
-        "warn.tls.days_left = { min = 21 }",
+        "service = 'orders'",
+        "method = 'PURGE'",
+        "expect.cookies.a = { httponly = true }",
+        "expect.html.'a:has(b)' = 'Acme'",
+        "expect.size = '3 apples'",
+        "expect.assets = 'yes'",
+        "expect.errors = 5",
+        "expect.http = '3'",
+        "expect.grpc = 'UP'",
+        "expect.message = 'pong'",
+        "warn.tls.days_left = '21'",
         "expect.json.a = { min = 1, foo = 2 }",
         "expect.body.min = 3",
         "expect.headers.etag.min = 1",
@@ -452,14 +457,14 @@ capture.h = { path = "$.a" }
        |
      5 | capture.c = { secret = true }
        |             ^^^^^^^^^^^^^^^^^
-       = help: write one of `json` and `header`: `{ json = "$.c" }`
+       = help: write one of `json`, `header`, `cookie`, `html` and `matches`: `{ json = "$.c" }`
 
     error: `d` in `capture` in check "x" must say where the value stands
       --> checks.toml:6:13
        |
      6 | capture.d = { json = "$.a", header = "b" }
        |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-       = help: write one of `json` and `header`: `{ json = "$.d" }`
+       = help: write one of `json`, `header`, `cookie`, `html` and `matches`: `{ json = "$.d" }`
 
     error: `e.f` cannot be the name of a captured value
       --> checks.toml:7:9
@@ -480,7 +485,7 @@ capture.h = { path = "$.a" }
        |
      9 | capture.h = { path = "$.a" }
        |             ^^^^^^^^^^^^^^^^
-       = help: write one of `json` and `header`: `{ json = "$.h" }`
+       = help: write one of `json`, `header`, `cookie`, `html` and `matches`: `{ json = "$.h" }`
 
     error: unknown key `path` in `h` in `capture` in check "x"
       --> checks.toml:9:15
