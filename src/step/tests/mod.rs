@@ -4,6 +4,7 @@ mod assess;
 mod curl;
 mod page;
 mod path;
+mod places;
 mod read;
 mod redact;
 mod render;

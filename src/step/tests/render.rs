@@ -10,7 +10,7 @@ use crate::step::{RenderError, Request, Values, render};
 const BASE: &str = "https://shop.example.com";
 
 /// What attackers and accidents put into values.
-const HOSTILE: [&str; 22] = [
+pub(super) const HOSTILE: [&str; 22] = [
     "../../admin",
     "..",
     ".",
