@@ -1,5 +1,7 @@
 //! The client against hostile servers, and the table of addresses.
 
+mod answers;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
