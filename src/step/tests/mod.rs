@@ -8,6 +8,7 @@ mod places;
 mod read;
 mod redact;
 mod render;
+mod rfc9535;
 mod template;
 
 use std::time::Duration;
