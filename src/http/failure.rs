@@ -118,6 +118,10 @@ fn of_text(error: &reqwest::Error) -> Failure {
     if all.contains("IncompleteMessage") || all.contains("connection closed before") || all.contains("end of file") {
         return Failure::new(Reason::Reset, "the connection was cut before a whole answer");
     }
+    // In TLS 1.3 the other side says only after the handshake that it does not accept us.
+    if let Some(alert) = said.iter().find(|text| text.contains("received fatal alert")) {
+        return Failure::new(Reason::Tls, format!("no TLS session: {alert}"));
+    }
     if error.is_connect() {
         return Failure::new(
             Reason::Refused,

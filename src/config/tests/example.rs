@@ -13,7 +13,9 @@ fn env() -> Given {
         .var("TEMPS_WEBHOOK_SECRET", "webhook-secret")
         .var("OUTCOME_SECRET", "outcome-secret")
         .var("SLACK_WEBHOOK_URL", "https://hooks.slack.com/services/T0/B0/x")
+        .var("PREVIEW_KEY", "preview-key")
         .file("/run/secrets/smoke_password", "smoke-password\n")
+        .file("LICENSE-MIT", "MIT")
 }
 
 #[test]
@@ -21,7 +23,7 @@ fn the_example_loads_without_a_warning() {
     let config = env().config();
     assert_eq!(shown(&config.warnings), "");
     let names: Vec<&str> = config.checks().map(|check| check.name.as_str()).collect();
-    insta::assert_snapshot!(names.join(" "), @"home health pages[/pricing] pages[/docs] prices login orders search partner");
+    insta::assert_snapshot!(names.join(" "), @"home health pages[/pricing] pages[/docs] prices debug-is-off login orders account checkout shop products newsletter upload search partner database orders-service");
 }
 
 #[test]
@@ -41,8 +43,8 @@ fn the_example_says_what_it_seems_to_say() {
     let freeze = config.freeze_now(&deployment("shop-web", "production"), saturday);
     assert_eq!(freeze.as_deref(), Some("Sat 00:00-Mon 06:00 Europe/Berlin"));
 
-    assert_eq!(config.checks_for(&deployment("shop-web", "production")).len(), 9);
-    assert_eq!(config.checks_for(&deployment("shop-web", "staging")).len(), 8);
+    assert_eq!(config.checks_for(&deployment("shop-web", "production")).len(), 18);
+    assert_eq!(config.checks_for(&deployment("shop-web", "staging")).len(), 17);
     assert_eq!(config.checks_for(&deployment("blog", "production")).len(), 0);
 }
 
@@ -55,11 +57,16 @@ fn the_example_explains_where_each_value_comes_from() {
         .map(|value| format!("{} = {} ({:?})", value.key, value.value, value.from))
         .collect();
     insta::assert_snapshot!(lines.join("\n"), @r#"
-    get = "/api/search?q=boots" (Place("checks.toml:122"))
-    severity = "dependency" (Place("checks.toml:123"))
-    timeout = "5s" (Place("checks.toml:89"))
-    expect.time = "2s" (Place("checks.toml:90"))
-    warn.time = "800ms" (Place("checks.toml:91"))
+    post = "/graphql" (Place("checks.toml:186"))
+    repeat = true (Place("checks.toml:187"))
+    graphql.query = 'query($q: String!) { search(q: $q) { name } }' (Place("checks.toml:188"))
+    graphql.variables.q = "boots" (Place("checks.toml:188"))
+    severity = "dependency" (Place("checks.toml:189"))
+    expect.json.data.search.type = "array" (Place("checks.toml:190"))
+    expect.json.errors.exists = false (Place("checks.toml:190"))
+    expect.time = "2s" (Place("checks.toml:91"))
+    timeout = "5s" (Place("checks.toml:90"))
+    warn.time = "800ms" (Place("checks.toml:92"))
     when = { app = ["shop-web", "shop-api"], env = ["staging", "production"] } (Place("checks.toml:16"))
     base = "https://shop.example.com" (Place("checks.toml:20"))
     follow = true (BuiltIn)
@@ -91,24 +98,37 @@ fn the_example_without_its_secrets_names_each_of_them() {
         |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
         = help: set the environment variable `TEMPS_WEBHOOK_SECRET`, or name a file: `[secrets]` with `TEMPS_WEBHOOK_SECRET = { file = "…" }`
 
+    error: secret `PREVIEW_KEY` has no value: it is not set
+       --> checks.toml:87:1
+        |
+     87 | headers.x-preview = "{{ secret.PREVIEW_KEY }}" # sent with each request to the base address
+        | ^^^^^^^
+        = help: set the environment variable `PREVIEW_KEY`, or name a file: `[secrets]` with `PREVIEW_KEY = { file = "…" }`
+
     error: secret `SMOKE_PASSWORD` has no value: no such file
-        --> checks.toml:113:40
+        --> checks.toml:123:40
          |
-     113 | json   = { user = "smoke", password = "{{ secret.SMOKE_PASSWORD }}" }
+     123 | json   = { user = "smoke", password = "{{ secret.SMOKE_PASSWORD }}" }
          |                                        ^^^^^^^^^^^^^^^^^^^^^^^^^^^
          = help: it is read from the file /run/secrets/smoke_password
 
-    error: secret `OUTCOME_SECRET` is empty
-        --> checks.toml:133:10
+    error: cannot read the file `LICENSE-MIT`: no such file
+        --> checks.toml:182:75
          |
-     133 | secret = "{{ secret.OUTCOME_SECRET }}"
+     182 | multipart = [{ name = "kind", value = "avatar" }, { name = "file", file = "LICENSE-MIT", type = "text/plain" }]
+         |                                                                           ^^^^^^^^^^^^^
+
+    error: secret `OUTCOME_SECRET` is empty
+        --> checks.toml:219:10
+         |
+     219 | secret = "{{ secret.OUTCOME_SECRET }}"
          |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
          = help: set the environment variable `OUTCOME_SECRET`, or name a file: `[secrets]` with `OUTCOME_SECRET = { file = "…" }`
 
     error: secret `SLACK_WEBHOOK_URL` has no value: it is not set
-        --> checks.toml:137:10
+        --> checks.toml:223:10
          |
-     137 | slack  = "{{ secret.SLACK_WEBHOOK_URL }}" # or `discord`
+     223 | slack  = "{{ secret.SLACK_WEBHOOK_URL }}" # or `discord`
          |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
          = help: set the environment variable `SLACK_WEBHOOK_URL`, or name a file: `[secrets]` with `SLACK_WEBHOOK_URL = { file = "…" }`
     "#);
