@@ -1,6 +1,7 @@
 //! Runs the corpus, and compares what each check came to with what its case says.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
@@ -61,7 +62,9 @@ async fn each_case_passes_with_its_good_server_and_fails_with_each_bad_one() {
     let count = runs.len();
     let mut wrong: Vec<String> = runs.join_all().await.into_iter().flatten().collect();
     wrong.sort();
-    println!("{cases} cases in {count} runs; {pending} cases are pending");
+    // Past the capture of output, because it must be seen.
+    let summary = format!("{cases} cases in {count} runs; {pending} cases are pending\n");
+    std::io::stderr().write_all(summary.as_bytes()).expect("a terminal");
     assert!(
         wrong.is_empty(),
         "{} of {count} runs\n\n{}",

@@ -3,7 +3,7 @@
 //! The cases are `cases/*.toml`; what they may say stands in `corpus.rs`. `CONFORMANCE_ONLY=words` runs the cases whose
 //! file and name contain the words; `CONFORMANCE_PENDING=1` runs also those whose feature is not there yet.
 
-#![expect(clippy::expect_used, clippy::print_stdout, reason = "these are tests")]
+#![expect(clippy::expect_used, reason = "these are tests")]
 
 mod authority;
 mod corpus;
