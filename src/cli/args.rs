@@ -156,9 +156,37 @@ pub(super) struct TestArgs {
     /// The commit that should answer, for `{{ deploy.commit }}`.
     #[arg(long)]
     pub(super) commit: Option<String>,
+    /// Only checks of this name, in which `*` stands for anything, and those they need; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    pub(super) only: Vec<String>,
+    /// Fail also where a check is degraded or flaky.
+    #[arg(long)]
+    pub(super) strict: bool,
     /// How the result is written.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(super) format: Format,
+    #[arg(long, value_enum, default_value_t = TestFormat::Text)]
+    pub(super) format: TestFormat,
+    /// Write the result to this file, and the text format to the terminal.
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Test again whenever the config changes; for writing checks.
+    #[arg(long)]
+    pub(super) watch: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum TestFormat {
+    /// For people.
+    Text,
+    /// One JSON document.
+    Json,
+    /// A line of JSON for each check.
+    Jsonl,
+    /// JUnit's XML, for CI systems.
+    Junit,
+    /// TAP, version 14.
+    Tap,
+    /// Markdown, for a comment on a pull request.
+    Markdown,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

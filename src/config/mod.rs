@@ -40,6 +40,7 @@ use crate::domain::{CheckName, Deployment, PlatformName, Timestamp};
 use crate::outcome::Endpoint;
 use crate::step::Step;
 
+pub use crate::document::closest;
 pub use env::{Env, FixedEnv, SystemEnv};
 pub use explain::{Explained, From};
 pub use freeze::{Freeze, FreezeError};
