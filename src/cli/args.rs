@@ -32,6 +32,9 @@ pub(super) enum Command {
     /// Name every problem in config files, with its place and what to write instead.
     #[command(after_help = "Example: backstop lint checks.toml")]
     Lint(LintArgs),
+    /// Print the JSON Schema of config files, by which an editor completes and checks them.
+    #[command(after_help = "Example: backstop schema > checks.schema.json")]
+    Schema,
     /// Show a check after defaults, each value with its place, and say in words when it passes and fails.
     #[command(after_help = "Example: backstop explain orders --app shop")]
     Explain(ExplainArgs),

@@ -13,6 +13,7 @@ pub mod demo;
 mod deployment;
 mod explain;
 mod lint;
+mod schema;
 mod send;
 mod serve;
 mod simulate;
@@ -66,6 +67,7 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Lint(args) => return Ok(lint::run(&args)),
+        Command::Schema => return Ok(schema::run()),
         Command::Explain(args) => return explain::run(&args),
         Command::Verify(args) => return verify::run(&args),
         Command::Simulate(args) => return simulate::run(&args),
@@ -97,6 +99,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
             Command::Rollback(args) => ask::rollback(&args).await,
             Command::Cancel(args) => ask::cancel(&args).await,
             Command::Lint(_)
+            | Command::Schema
             | Command::Explain(_)
             | Command::Verify(_)
             | Command::Simulate(_)
