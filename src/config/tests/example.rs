@@ -57,18 +57,18 @@ fn the_example_explains_where_each_value_comes_from() {
         .map(|value| format!("{} = {} ({:?})", value.key, value.value, value.from))
         .collect();
     insta::assert_snapshot!(lines.join("\n"), @r#"
-    post = "/graphql" (Place("checks.toml:186"))
-    repeat = true (Place("checks.toml:187"))
-    graphql.query = 'query($q: String!) { search(q: $q) { name } }' (Place("checks.toml:188"))
-    graphql.variables.q = "boots" (Place("checks.toml:188"))
-    severity = "dependency" (Place("checks.toml:189"))
-    expect.json.data.search.type = "array" (Place("checks.toml:190"))
-    expect.json.errors.exists = false (Place("checks.toml:190"))
-    expect.time = "2s" (Place("checks.toml:91"))
-    timeout = "5s" (Place("checks.toml:90"))
-    warn.time = "800ms" (Place("checks.toml:92"))
-    when = { app = ["shop-web", "shop-api"], env = ["staging", "production"] } (Place("checks.toml:16"))
-    base = "https://shop.example.com" (Place("checks.toml:20"))
+    post = "/graphql" (Place("checks.toml:187"))
+    repeat = true (Place("checks.toml:188"))
+    graphql.query = 'query($q: String!) { search(q: $q) { name } }' (Place("checks.toml:189"))
+    graphql.variables.q = "boots" (Place("checks.toml:189"))
+    severity = "dependency" (Place("checks.toml:190"))
+    expect.json.data.search.type = "array" (Place("checks.toml:191"))
+    expect.json.errors.exists = false (Place("checks.toml:191"))
+    expect.time = "2s" (Place("checks.toml:92"))
+    timeout = "5s" (Place("checks.toml:91"))
+    warn.time = "800ms" (Place("checks.toml:93"))
+    when = { app = ["shop-web", "shop-api"], env = ["staging", "production"] } (Place("checks.toml:17"))
+    base = "https://shop.example.com" (Place("checks.toml:21"))
     follow = true (BuiltIn)
     expect.status = "2xx" (BuiltIn)
     "#);
@@ -78,57 +78,57 @@ fn the_example_explains_where_each_value_comes_from() {
 fn the_example_without_its_secrets_names_each_of_them() {
     insta::assert_snapshot!(Given::main(EXAMPLE).var("OUTCOME_SECRET", " ").problems(), @r#"
     error: secret `BACKSTOP_ADMIN_TOKEN` has no value: it is not set
-       --> checks.toml:26:16
+       --> checks.toml:27:16
         |
-     26 | admin_token  = "{{ secret.BACKSTOP_ADMIN_TOKEN }}"
+     27 | admin_token  = "{{ secret.BACKSTOP_ADMIN_TOKEN }}"
         |                ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
         = help: set the environment variable `BACKSTOP_ADMIN_TOKEN`, or name a file: `[secrets]` with `BACKSTOP_ADMIN_TOKEN = { file = "…" }`
 
     error: secret `TEMPS_API_TOKEN` has no value: it is not set
-       --> checks.toml:39:10
+       --> checks.toml:40:10
         |
-     39 | token  = "{{ secret.TEMPS_API_TOKEN }}"
+     40 | token  = "{{ secret.TEMPS_API_TOKEN }}"
         |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
         = help: set the environment variable `TEMPS_API_TOKEN`, or name a file: `[secrets]` with `TEMPS_API_TOKEN = { file = "…" }`
 
     error: secret `TEMPS_WEBHOOK_SECRET` has no value: it is not set
-       --> checks.toml:40:10
+       --> checks.toml:41:10
         |
-     40 | secret = "{{ secret.TEMPS_WEBHOOK_SECRET }}"
+     41 | secret = "{{ secret.TEMPS_WEBHOOK_SECRET }}"
         |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
         = help: set the environment variable `TEMPS_WEBHOOK_SECRET`, or name a file: `[secrets]` with `TEMPS_WEBHOOK_SECRET = { file = "…" }`
 
     error: secret `PREVIEW_KEY` has no value: it is not set
-       --> checks.toml:87:1
+       --> checks.toml:88:1
         |
-     87 | headers.x-preview = "{{ secret.PREVIEW_KEY }}" # sent with each request to the base address
+     88 | headers.x-preview = "{{ secret.PREVIEW_KEY }}" # sent with each request to the base address
         | ^^^^^^^
         = help: set the environment variable `PREVIEW_KEY`, or name a file: `[secrets]` with `PREVIEW_KEY = { file = "…" }`
 
     error: secret `SMOKE_PASSWORD` has no value: no such file
-        --> checks.toml:123:40
+        --> checks.toml:124:40
          |
-     123 | json   = { user = "smoke", password = "{{ secret.SMOKE_PASSWORD }}" }
+     124 | json   = { user = "smoke", password = "{{ secret.SMOKE_PASSWORD }}" }
          |                                        ^^^^^^^^^^^^^^^^^^^^^^^^^^^
          = help: it is read from the file /run/secrets/smoke_password
 
     error: cannot read the file `LICENSE-MIT`: no such file
-        --> checks.toml:182:75
+        --> checks.toml:183:75
          |
-     182 | multipart = [{ name = "kind", value = "avatar" }, { name = "file", file = "LICENSE-MIT", type = "text/plain" }]
+     183 | multipart = [{ name = "kind", value = "avatar" }, { name = "file", file = "LICENSE-MIT", type = "text/plain" }]
          |                                                                           ^^^^^^^^^^^^^
 
     error: secret `OUTCOME_SECRET` is empty
-        --> checks.toml:219:10
+        --> checks.toml:220:10
          |
-     219 | secret = "{{ secret.OUTCOME_SECRET }}"
+     220 | secret = "{{ secret.OUTCOME_SECRET }}"
          |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
          = help: set the environment variable `OUTCOME_SECRET`, or name a file: `[secrets]` with `OUTCOME_SECRET = { file = "…" }`
 
     error: secret `SLACK_WEBHOOK_URL` has no value: it is not set
-        --> checks.toml:223:10
+        --> checks.toml:224:10
          |
-     223 | slack  = "{{ secret.SLACK_WEBHOOK_URL }}" # or `discord`
+     224 | slack  = "{{ secret.SLACK_WEBHOOK_URL }}" # or `discord`
          |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
          = help: set the environment variable `SLACK_WEBHOOK_URL`, or name a file: `[secrets]` with `SLACK_WEBHOOK_URL = { file = "…" }`
     "#);
