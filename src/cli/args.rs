@@ -30,7 +30,7 @@ pub(super) enum Command {
     #[command(after_help = "Example: backstop demo --once")]
     Demo(DemoArgs),
     /// Name every problem in config files, with its place and what to write instead.
-    #[command(after_help = "Example: backstop lint checks.toml")]
+    #[command(after_help = "Example: backstop lint checks.toml\n         backstop lint --strict --format json")]
     Lint(LintArgs),
     /// Print the JSON Schema of config files, by which an editor completes and checks them.
     #[command(after_help = "Example: backstop schema > checks.schema.json")]
@@ -122,9 +122,15 @@ pub(super) struct DemoArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct LintArgs {
-    /// The files; `checks.toml` unless told.
+    /// The files; `checks.toml` unless told. What one of them includes is read with it.
     #[arg(value_name = "FILE", default_value = "checks.toml")]
     pub(super) files: Vec<PathBuf>,
+    /// Warnings are problems, too.
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// How problems are written; as JSON, one object a line, for editors and build servers.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
 }
 
 #[derive(Debug, Args)]

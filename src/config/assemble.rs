@@ -7,10 +7,12 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::checks::RawCheck;
+use super::doubts::Whole;
 use super::graph::{Captures, Slots};
 use super::platforms::PlatformFiles;
 use super::read::Reader;
 use super::scope::{Scope, ScopedCheck};
+use super::secrets::Asker;
 use super::settings::{Policy, Settings};
 use super::{Config, Control};
 use crate::check::{Check, Script};
@@ -75,17 +77,20 @@ impl Reader<'_> {
     ) -> Option<Config> {
         root.take("include");
         self.secrets.read_table(&mut root, &mut self.problems);
-        let settings = self.settings(&mut root, None, built_in);
-        let policies = settings.as_ref().map(|top| self.policies(&mut root, top, built_in));
+        self.secrets.asked_by(Asker::Agent);
         let server = self.server(&mut root);
         let store_url = self.store_url(&mut root);
         let platforms = self.platforms(&mut root, files);
+        let endpoints = self.endpoints(&mut root);
+        self.secrets.asked_by(Asker::Main);
+        let settings = self.settings(&mut root, None, built_in);
+        let policies = settings.as_ref().map(|top| self.policies(&mut root, top, built_in));
         let network_allow = self.network_allow(&mut root);
         let controls = self.controls(&mut root);
-        let endpoints = self.endpoints(&mut root);
         let base = settings.as_ref().and_then(|settings| settings.base.clone());
         let mut read = vec![self.file(&mut root, base, true)];
         root.clone().finish(&mut self.problems, TOP_ALIASES);
+        self.secrets.asked_by(Asker::Included);
         for document in included {
             let mut table = document.table();
             let base = self.base(&mut table);
@@ -98,7 +103,14 @@ impl Reader<'_> {
         let policies = policies?;
         self.approvals(&root, &base_settings, &policies, &server, &endpoints);
         self.run_slots(&root, &read, &base_settings, &policies, &controls);
-        let scopes = self.scopes(read, &policies);
+        let whole = Whole {
+            main: &root,
+            included,
+            settings: &base_settings,
+            policies: &policies,
+            platforms: &platforms,
+        };
+        let scopes = self.scopes(read, &whole);
         Some(Config {
             server,
             store_url,
@@ -155,7 +167,7 @@ impl Reader<'_> {
     }
 
     /// The files with their checks, which now know of each other.
-    fn scopes(&mut self, files: Vec<FileChecks<'_>>, policies: &[Policy]) -> Vec<Scope> {
+    fn scopes<'a>(&mut self, files: Vec<FileChecks<'a>>, whole: &Whole<'_, 'a>) -> Vec<Scope> {
         let all = || files.iter().flat_map(|file| &file.checks);
         self.unique_names(all());
         let captures = Captures::of(all());
@@ -171,14 +183,16 @@ impl Reader<'_> {
             }
         }
         self.cycles(all(), &needs);
-        for file in &files {
+        // What is wrong comes first: a value that is misspelt would be doubted a second time.
+        let good = !self.problems.has_errors();
+        for file in files.iter().filter(|_| good) {
             for check in &file.checks {
-                self.credentials(&file.scope, check, policies);
+                self.credentials(&file.scope, check, whole.policies);
                 let needed = needs.get(&check.name).map(Vec::as_slice).unwrap_or_default();
                 self.narrower_needs(file, check, needed, &files);
             }
         }
-        self.too_few(&files);
+        self.doubts(whole, &files);
         let finish = |mut file: FileChecks<'_>| {
             for raw in file.checks {
                 let needs = needs.get(&raw.name).cloned().unwrap_or_default();

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::checks::{NAMESPACES, RawCheck};
 use super::read::Reader;
 use super::scope::Scope;
+use super::secrets::Asker;
 use super::values::DEPLOY_VALUES;
 use crate::document::{Node, Place, Table, Value, closest};
 use crate::domain::CheckName;
@@ -92,6 +93,9 @@ impl Reader<'_> {
         known: &BTreeSet<String>,
     ) -> Vec<CheckName> {
         let mut needs = BTreeSet::new();
+        let included = !slots.scope().main;
+        self.secrets
+            .asked_by(if included { Asker::Included } else { Asker::Main });
         let names: BTreeSet<String> = step.slots().into_iter().collect();
         for name in names.difference(known) {
             let place = place_of(table, name).unwrap_or_else(|| table.place());

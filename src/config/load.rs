@@ -8,8 +8,9 @@ use super::files::CheckFiles;
 use super::platforms::PlatformFiles;
 use super::read::Reader;
 use super::secrets::Secrets;
+use super::words::WORDS;
 use super::{Config, Env};
-use crate::document::{Document, Level, Node, Problem, Problems, Source};
+use crate::document::{Document, Node, Problem, Problems, Source};
 use crate::domain::Glob;
 
 /// At most this many files are included.
@@ -21,9 +22,10 @@ const WARMUP_BUILT_IN: &str = "get = \"/\"\n";
 /// Reads the config at `path`, with the files it includes and the platform files and secrets it names.
 ///
 /// # Errors
-/// Every problem there is, by file and place.
+/// Every problem there is, file by file in the order in which they are included, each in source order; among them is at
+/// least one error, and warnings may be.
 pub fn load(path: &Path, env: &dyn Env) -> Result<Config, Vec<Problem>> {
-    let mut problems = Problems::new();
+    let mut problems = Problems::new().knowing(WORDS);
     let sources = gather(path, env, &mut problems);
     build(&sources, path, env, problems)
 }
@@ -144,7 +146,11 @@ fn build(sources: &[Source], main: &Path, env: &dyn Env, mut problems: Problems)
     let config = reader.config(main.table(), included, &built_in, &mut files);
     let Reader { secrets, problems, .. } = reader;
     let failed = problems.has_errors();
-    let found = problems.into_vec();
+    let mut found = problems.into_vec();
+    found.sort_by_key(|problem| {
+        let file = sources.iter().position(|source| source.path == problem.path);
+        file.unwrap_or(sources.len())
+    });
     match config {
         Some(mut config) if !failed => {
             config.sources = sources.iter().cloned().chain(files.sources).collect();
@@ -153,10 +159,7 @@ fn build(sources: &[Source], main: &Path, env: &dyn Env, mut problems: Problems)
             config.warnings = found;
             Ok(config)
         }
-        _ => Err(found
-            .into_iter()
-            .filter(|problem| problem.level == Level::Error)
-            .collect()),
+        _ => Err(found),
     }
 }
 

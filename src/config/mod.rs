@@ -26,6 +26,7 @@ mod snapshot;
 mod tests;
 mod values;
 mod when;
+mod words;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

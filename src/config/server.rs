@@ -63,6 +63,7 @@ impl Reader<'_> {
             ("address", "listen"),
             ("port", "listen"),
             ("token", "admin_token"),
+            ("url", "public_url"),
         ];
         table.finish(&mut self.problems, &aliases);
         server

@@ -8,11 +8,13 @@
 mod node;
 mod problem;
 mod suggest;
+mod syntax;
 mod table;
 #[cfg(test)]
 mod tests;
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -26,12 +28,14 @@ pub use table::{Key, Table};
 pub const SOURCE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// One TOML text and the name that problems show for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Source {
     /// What people know it by; mostly a file's path.
     pub path: String,
     /// The text.
     pub text: String,
+    /// What is read in its place if it has lines behind which the parser reads nothing.
+    mended: OnceLock<String>,
 }
 
 impl Source {
@@ -40,6 +44,7 @@ impl Source {
         Self {
             path: path.into(),
             text: text.into(),
+            mended: OnceLock::new(),
         }
     }
 
@@ -78,10 +83,7 @@ impl<'a> Document<'a> {
             );
             return None;
         }
-        let (root, errors) = DeTable::parse_recoverable(&source.text);
-        for error in errors {
-            problem::push_syntax(problems, source, &error);
-        }
+        let root = syntax::parse(source, problems);
         let document = Self { source, root };
         document.check_numbers(problems);
         Some(document)

@@ -101,6 +101,8 @@ pub struct Problem {
     marked: usize,
     /// It says that something is missing, which a syntax error in the same file may explain.
     missing: bool,
+    /// It is a syntax error.
+    syntax: bool,
 }
 
 impl std::error::Error for Problem {}
@@ -126,9 +128,17 @@ impl fmt::Display for Problem {
             write!(f, "\n{gutter} | {pad}{carets}")?;
         }
         if let Some(help) = &self.help {
-            write!(f, "\n{gutter} = help: {help}")?;
+            let indented = help.replace('\n', &format!("\n{gutter}         "));
+            write!(f, "\n{gutter} = help: {indented}")?;
         }
         Ok(())
+    }
+}
+
+impl Problem {
+    /// The column behind what is marked, from 1 in characters.
+    pub fn end_column(&self) -> usize {
+        self.column + self.marked
     }
 }
 
@@ -139,12 +149,25 @@ pub struct Problems {
     /// Sources with a syntax error.
     broken: BTreeSet<String>,
     left_out: usize,
+    words: &'static [(&'static str, &'static str)],
 }
 
 impl Problems {
     /// No problems yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same, knowing `words` besides what each table knows: keys that belong elsewhere and words of other tools, each
+    /// with what to do about it, in the spelling that [`super::Table::finish`] takes.
+    #[must_use]
+    pub fn knowing(mut self, words: &'static [(&'static str, &'static str)]) -> Self {
+        self.words = words;
+        self
+    }
+
+    pub(super) fn words(&self) -> &'static [(&'static str, &'static str)] {
+        self.words
     }
 
     /// An error.
@@ -168,6 +191,14 @@ impl Problems {
     pub fn push_hidden(&mut self, place: Place<'_>, message: impl Into<String>, help: impl Into<String>) {
         if let Some(problem) = self.add(Level::Error, place, message.into(), Some(help.into())) {
             problem.line_text.clear();
+        }
+    }
+
+    /// A syntax error: what it says is missing in this file may stand in what could not be read.
+    pub(super) fn push_syntax(&mut self, place: Place<'_>, message: String, help: Option<String>) {
+        self.broken.insert(place.source.path.clone());
+        if let Some(problem) = self.add(Level::Error, place, message, help) {
+            problem.syntax = true;
         }
     }
 
@@ -212,7 +243,16 @@ impl Problems {
             }
         }
         let mut found = self.found;
-        found.retain(|problem| !(problem.missing && self.broken.contains(&problem.path)));
+        let slips: BTreeSet<(String, usize)> = found
+            .iter()
+            .filter(|problem| problem.syntax)
+            .map(|problem| (problem.path.clone(), problem.span.start))
+            .collect();
+        // What a slip left is no value to complain of a second time; where nothing is left, it has no place at all.
+        let follows = |problem: &Problem| {
+            problem.missing || problem.span == (0..0) || slips.contains(&(problem.path.clone(), problem.span.start))
+        };
+        found.retain(|problem| problem.syntax || !self.broken.contains(&problem.path) || !follows(problem));
         found.sort_by_key(|problem| {
             let file = order.iter().position(|path| path == &problem.path);
             (file, problem.span.start, problem.span.end)
@@ -248,31 +288,8 @@ impl Problems {
             line_text: line_text.to_owned(),
             marked: marked.min(room).max(1),
             missing: false,
+            syntax: false,
         });
         self.found.last_mut()
     }
-}
-
-/// Reports a syntax error of the TOML parser.
-pub(super) fn push_syntax(problems: &mut Problems, source: &Source, error: &toml::de::Error) {
-    let place = source.place(error.span().unwrap_or(0..0));
-    problems.broken.insert(source.path.clone());
-    let message = lower_first(error.message());
-    if message.contains("dotted key") || message.contains("extend") {
-        problems.push_help(
-            place,
-            message,
-            "a table written as `{ … }` is complete: put the key inside the braces, or write every key with dots",
-        );
-    } else {
-        problems.push(place, message);
-    }
-}
-
-fn lower_first(text: &str) -> String {
-    let mut chars = text.chars();
-    chars
-        .next()
-        .map(|first| first.to_lowercase().chain(chars).collect())
-        .unwrap_or_default()
 }

@@ -16,9 +16,15 @@ pub fn closest<'k>(wrong: &str, known: impl Iterator<Item = &'k str>) -> Option<
         .map(|(_, word)| word)
 }
 
-/// The help for an unknown key: from the alias table, else the closest known key, else all of them.
-pub(super) fn help(wrong: &str, value: &Node<'_>, known: &[&str], aliases: &[(&str, &str)]) -> Option<String> {
-    if let Some((_, right)) = aliases.iter().find(|(alias, _)| *alias == wrong) {
+/// The help for an unknown key: the key it is but for its spelling, else from the alias tables, the first that has it,
+/// else the closest known key, else all of them.
+pub(super) fn help(wrong: &str, value: &Node<'_>, known: &[&str], aliases: &[&[(&str, &str)]]) -> Option<String> {
+    if let Some(word) = known.iter().find(|word| is_same(word, wrong)) {
+        return Some(format!("here it is written `{word}`"));
+    }
+    let mut pairs = aliases.iter().flat_map(|table| table.iter());
+    let found = pairs.clone().find(|(alias, _)| *alias == wrong);
+    if let Some((_, right)) = found.or_else(|| pairs.find(|(alias, _)| is_same(alias, wrong))) {
         return Some(from_alias(right, value));
     }
     if let Some(word) = closest(wrong, known.iter().copied()) {
@@ -30,6 +36,15 @@ pub(super) fn help(wrong: &str, value: &Node<'_>, known: &[&str], aliases: &[(&s
         words.dedup();
         format!("known here: {}", words.join(", "))
     })
+}
+
+/// Whether two words differ only in how their parts are joined: `maxPerHour`, `max-per-hour`, `max_per_hour`.
+fn is_same(one: &str, other: &str) -> bool {
+    let letters = |word: &str| -> String {
+        let kept = word.chars().filter(|c| !matches!(c, '_' | '-' | ' '));
+        kept.flat_map(char::to_lowercase).collect()
+    };
+    letters(one) == letters(other)
 }
 
 fn from_alias(right: &str, value: &Node<'_>) -> String {

@@ -260,7 +260,8 @@ impl<'a> Table<'a> {
                     format!("unknown key `{name}` in {}", layer.label)
                 };
                 let known: Vec<&str> = self.asked.iter().map(String::as_str).collect();
-                match suggest::help(name, &self.node(layer, name, value), &known, aliases) {
+                let tables = [aliases, problems.words()];
+                match suggest::help(name, &self.node(layer, name, value), &known, &tables) {
                     Some(help) => problems.push_help(place, message, help),
                     None => problems.push(place, message),
                 }

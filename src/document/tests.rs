@@ -115,11 +115,12 @@ fn read_checks_typed(root: &mut Table<'_>, problems: &mut Problems) {
 fn syntax_errors_do_not_hide_the_rest_nor_cause_missing_keys() {
     let text = "[check.home]\nget = /\n\n[check.two]\nget = \"/\"\ntimout = \"1s\"\n";
     insta::assert_snapshot!(check(text, read_checks), @r#"
-    error: string values must be quoted, expected literal string
+    error: a text needs quotes around it
       --> smoke.toml:2:7
        |
      2 | get = /
        |       ^
+       = help: write `"/"`
 
     error: unknown key `timout` in check "two"
       --> smoke.toml:6:1

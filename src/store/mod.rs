@@ -24,6 +24,7 @@ pub use row::{
     NewMessage, Next, RunRecord, StoredDelivery,
 };
 pub use sqlite::Counters;
+pub use sqlite::names::{Names, names_seen};
 pub use view::{
     AppView, AttemptView, DeliveryView, EndpointView, EntryView, MessageView, Page, PauseView, RunFilter, RunView,
 };

@@ -1,5 +1,6 @@
 //! What any store must do, shown on a real file.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -137,7 +138,7 @@ async fn a_delivery_is_there_once() {
     let Open {
         store, folder: _folder, ..
     } = open().await;
-    let first = delivery(1, HeardEvent::Live);
+    let first = delivery(1, HeardEvent::Ready);
     assert_eq!(store.accept(first.clone()).await.unwrap(), Accepted::Stored);
     let again = NewDelivery {
         id: DeliveryId::new("dlv_9999"),
@@ -161,10 +162,10 @@ async fn deduplication_is_kept_for_48_hours() {
         clock,
         folder: _folder,
     } = open().await;
-    store.accept(delivery(1, HeardEvent::Live)).await.unwrap();
+    store.accept(delivery(1, HeardEvent::Ready)).await.unwrap();
     let again = |id: &str| NewDelivery {
         id: DeliveryId::new(id),
-        ..delivery(1, HeardEvent::Live)
+        ..delivery(1, HeardEvent::Ready)
     };
     clock.advance(Duration::from_secs(47 * 3_600));
     store.purge(START.plus(Duration::from_secs(47 * 3_600))).await.unwrap();
@@ -558,7 +559,7 @@ async fn a_pause_ends_by_itself_or_by_hand() {
 #[tokio::test]
 async fn what_was_answered_is_there_after_a_restart() {
     let Open { store, folder, .. } = open().await;
-    store.accept(delivery(1, HeardEvent::Live)).await.unwrap();
+    store.accept(delivery(1, HeardEvent::Ready)).await.unwrap();
     store.save_config("hash", "text").await.unwrap();
     store.close().await;
     drop(store);
@@ -590,7 +591,7 @@ async fn a_failing_item_leaves_those_beside_it_alone() {
     let (stale, fine, accepted) = futures_util::join!(
         store.commit(commit(run(1, 7))),
         store.commit(commit(run(2, 1))),
-        store.accept(delivery(1, HeardEvent::Live))
+        store.accept(delivery(1, HeardEvent::Ready))
     );
     assert!(matches!(stale, Err(Error::Stale { .. })));
     assert!(fine.is_ok() && accepted.is_ok());
@@ -625,11 +626,41 @@ async fn a_file_that_somebody_holds_is_busy_and_then_works_again() {
     let Open { store, folder, .. } = open().await;
     let file = rusqlite::Connection::open(folder.path().join("test.db")).unwrap();
     file.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let refused = store.accept(delivery(1, HeardEvent::Live)).await;
+    let refused = store.accept(delivery(1, HeardEvent::Ready)).await;
     assert!(matches!(refused, Err(Error::Busy)), "{refused:?}");
     file.execute_batch("ROLLBACK").unwrap();
     assert_eq!(
-        store.accept(delivery(1, HeardEvent::Live)).await.unwrap(),
+        store.accept(delivery(1, HeardEvent::Ready)).await.unwrap(),
         Accepted::Stored
     );
+}
+
+#[tokio::test]
+async fn names_are_read_without_a_trace() {
+    let folder = TempDir::new().unwrap();
+    let files = || -> Vec<String> {
+        let entries = std::fs::read_dir(folder.path()).unwrap();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names_seen(&url(&folder)), None);
+    assert_eq!(files(), Vec::<String>::new());
+    let store = Store::open(&url(&folder), Clock::manual(START).0).await.unwrap();
+    store.accept(delivery(1, HeardEvent::Ready)).await.unwrap();
+    let seen = Some(Names {
+        apps: ["shop".to_owned()].into(),
+        environments: BTreeSet::new(),
+    });
+    // While somebody has it open, and after.
+    assert_eq!(names_seen(&url(&folder)), seen);
+    store.close().await;
+    drop(store);
+    let before = files();
+    assert_eq!(names_seen(&url(&folder)), seen);
+    assert_eq!(files(), before);
+    std::fs::write(folder.path().join("test.db"), "this is no database").unwrap();
+    assert_eq!(names_seen(&url(&folder)), None);
 }

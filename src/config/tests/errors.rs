@@ -12,6 +12,7 @@ fn warned(text: &str) -> String {
     Given::main(text.trim_start_matches('\n'))
         .var("TOKEN", "long-enough")
         .var("SHORT", "abc")
+        .var("PASSWORD", "also-long-enough")
         .warnings()
 }
 
@@ -800,16 +801,16 @@ fn secrets_that_are_no_secrets() {
     let shown = env.problems();
     assert!(!shown.contains("hunter2"), "{shown}");
     insta::assert_snapshot!(shown, @r#"
-    error: `A` in [secrets] must be a table with `file`
+    error: `A` in [secrets] must be a table with `file` or `env`
       --> checks.toml:2:5
-       = help: write `NAME = { file = "/run/secrets/name" }`; without an entry the environment variable is read
+       = help: write `NAME = { file = "/run/secrets/name" }` or `NAME = { env = "OTHER_NAME" }`; without an entry the environment variable NAME is read
 
-    error: `B` in [secrets] has no `file`
+    error: `B` in [secrets] has neither `file` nor `env`
       --> checks.toml:3:5
        |
      3 | B = { path = "b" }
        |     ^^^^^^^^^^^^^^
-       = help: write `NAME = { file = "/run/secrets/name" }`; without an entry the environment variable is read
+       = help: write `NAME = { file = "/run/secrets/name" }` or `NAME = { env = "OTHER_NAME" }`; without an entry the environment variable NAME is read
 
     error: unknown key `path` in `B` in [secrets]
       --> checks.toml:3:7
@@ -843,7 +844,7 @@ url = "https://ops.example.com/"
 events = ["protection.lost"]
 [check.login]
 post = "/login"
-bearer = "{{ secret.TOKEN }}"
+bearer = "{{ secret.PASSWORD }}"
 "#), @r#"
     warning: `admin_token` in [server] is written into the file
       --> checks.toml:2:15
@@ -897,6 +898,15 @@ bearer = "{{ secret.TOKEN }}"
      12 | [check.login]
         |        ^^^^^
         = help: add a check that reads, or `repeat = true` if it is safe to send again
+
+    warning: nothing here tells the new version from the old one
+       --> checks.toml:12:8
+        |
+     12 | [check.login]
+        |        ^^^^^
+        = help: while the old version still answers, it is judged in place of the new one; add to [warmup]:
+                get = "/version"
+                expect.json.commit = "{{ deploy.commit }}"
     "#);
 }
 

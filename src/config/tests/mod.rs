@@ -2,12 +2,14 @@ mod effective;
 mod errors;
 mod example;
 mod freeze;
+mod secrets;
+mod unwise;
 mod when;
 
 use std::path::Path;
 
 use super::{Config, FixedEnv, load};
-use crate::document::Problem;
+use crate::document::{Level, Problem};
 use crate::domain::{AppKey, Commit, Deployment, DeploymentState};
 
 /// A main file and what it needs.
@@ -36,11 +38,14 @@ impl Given {
         self.load().unwrap_or_else(|problems| panic!("{}", shown(&problems)))
     }
 
-    /// All that is wrong, as people see it.
+    /// All that is wrong, as people see it; what is only doubtful is left out.
     fn problems(&self) -> String {
         match self.load() {
             Ok(config) => panic!("this is valid, with {} warnings", config.warnings.len()),
-            Err(problems) => shown(&problems),
+            Err(mut problems) => {
+                problems.retain(|problem| problem.level == Level::Error);
+                shown(&problems)
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 pub(super) mod deliveries;
 pub(super) mod ledger;
+pub(super) mod names;
 pub(super) mod outbox;
 pub(super) mod runs;
 pub(super) mod times;

@@ -1,16 +1,21 @@
-//! What only shows when all checks are known: names that are not unique, and what is likely not meant.
+//! What only shows when all checks are known: names that are not unique, and what is legal but likely not meant.
+
+mod reach;
+mod seen;
+mod unused;
 
 use std::collections::BTreeMap;
 
 use super::assemble::FileChecks;
 use super::checks::{CHECKS_MAX, RawCheck};
+use super::platforms::PlatformConfig;
 use super::read::Reader;
 use super::scope::{Origin, Scope};
 use super::server::Server;
 use super::settings::{Policy, Settings};
 use super::when::When;
-use crate::document::{Source, Table};
-use crate::domain::{CheckName, Mode, Severity};
+use crate::document::{Document, Source, Table};
+use crate::domain::{CheckName, Mode, PlatformName};
 use crate::outcome::Endpoint;
 use crate::step::Step;
 
@@ -129,28 +134,33 @@ impl Reader<'_> {
         !configured
     }
 
-    /// Warns of a config that judges nothing, or can never roll back.
-    pub(super) fn too_few(&mut self, files: &[FileChecks<'_>]) {
-        let all: Vec<&RawCheck<'_>> = files.iter().flat_map(|file| &file.checks).collect();
-        let critical: Vec<&&RawCheck<'_>> = all
-            .iter()
-            .filter(|check| check.severity == Severity::Critical)
-            .collect();
-        if let ([], Some(path)) = (all.as_slice(), files.first().map(|file| file.scope.path.clone())) {
-            let source = Source::new(path, "");
+    /// Warns of what only shows over all files: checks that are too few or for too many, and what nothing uses. Not where
+    /// something is wrong, since what looks unused may be what was misspelt.
+    pub(super) fn doubts<'a>(&mut self, whole: &Whole<'_, 'a>, files: &[FileChecks<'a>]) {
+        if self.problems.has_errors() {
+            return;
+        }
+        if files.iter().all(|file| file.checks.is_empty()) {
+            let source = Source::new(whole.main.source().path.clone(), "");
             let help = "add one: `[check.home]` with `get = \"/\"`; a run without checks is inconclusive";
             self.problems.warn(source.start(), "there are no checks", help);
-        } else if let [only] = critical.as_slice()
-            && !only.repeat
-        {
-            let message = format!(
-                "the only critical check, \"{}\", cannot roll back on its own",
-                only.name
-            );
-            let help = "add a check that reads, or `repeat = true` if it is safe to send again";
-            self.problems.warn(only.place.clone(), message, help);
+        } else {
+            self.alone(whole, files);
+            self.for_everybody(whole, files);
+            self.identity(whole, files);
+            self.only_home(whole, files);
         }
+        self.unused(whole, files);
     }
+}
+
+/// What of the whole config is known besides the files' checks.
+pub(super) struct Whole<'w, 'a> {
+    pub(super) main: &'w Table<'a>,
+    pub(super) included: &'a [Document<'a>],
+    pub(super) settings: &'w Settings,
+    pub(super) policies: &'w [Policy],
+    pub(super) platforms: &'w BTreeMap<PlatformName, PlatformConfig>,
 }
 
 fn find_raw<'f, 'a>(file: &'f FileChecks<'a>, name: &CheckName) -> Option<&'f RawCheck<'a>> {
