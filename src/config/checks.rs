@@ -8,7 +8,7 @@ use super::when::{When, read_when};
 use crate::check::{SAMPLES_MAX, Script};
 use crate::document::{Key, Node, Place, Problems, Table};
 use crate::domain::{CheckName, Severity};
-use crate::step::{Family, Step, read_step};
+use crate::step::{Family, Step};
 
 /// A list in `get` has at most this many addresses.
 const TARGETS_MAX: usize = 200;
@@ -127,10 +127,14 @@ impl Reader<'_> {
     pub(super) fn checks<'a>(&mut self, root: &mut Table<'a>, file_base: Option<&Url>) -> Vec<RawCheck<'a>> {
         let defaults = root.table("defaults", &mut self.problems);
         if let Some(defaults) = &defaults {
-            for key in REQUEST_KEYS.iter().filter(|key| defaults.has_own(key)) {
+            for key in REQUEST_KEYS
+                .iter()
+                .chain(&["step", "finally"])
+                .filter(|key| defaults.has_own(key))
+            {
                 let message = format!("`{key}` cannot have a default");
                 self.problems
-                    .push_help(defaults.key_place(key), message, "each check names its own address");
+                    .push_help(defaults.key_place(key), message, "each check says itself what it sends");
             }
         }
         let Some(mut table) = root.table("check", &mut self.problems) else {
@@ -295,7 +299,7 @@ impl Reader<'_> {
         let finally = self.steps(table, "finally");
         let steps = match steps? {
             steps if steps.is_empty() && !table.has_own("step") => {
-                vec![read_step(table, &self.files, &mut self.problems)?]
+                vec![self.one_step(table)?]
             }
             steps => steps,
         };
@@ -332,7 +336,7 @@ impl Reader<'_> {
             let label = format!("{key} {} of {}", number + 1, table.label());
             let own = item.table(&mut self.problems)?.labelled(label);
             let mut own = own.sharing(table, SHARED_KEYS);
-            match read_step(&mut own, &self.files, &mut self.problems) {
+            match self.one_step(&mut own) {
                 Some(step) => steps.push(step),
                 None => complete = false,
             }

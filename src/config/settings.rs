@@ -305,6 +305,21 @@ impl Reader<'_> {
             self.problems
                 .push_help(table.key_place("ip"), message, "both at once are two checks");
         }
+        self.one_step(table)
+    }
+
+    /// The step that stands in `table`.
+    pub(super) fn one_step(&mut self, table: &mut Table<'_>) -> Option<Step> {
+        let usual = REQUEST_KEYS
+            .iter()
+            .find(|key| !matches!(**key, "url" | "method") && table.has(key));
+        if let Some(usual) = usual.filter(|_| !table.has("method"))
+            && table.take("url").is_some()
+        {
+            let message = format!("`url` and `{usual}` cannot both be in {}", table.label());
+            let help = "`get` and its like have their address themselves; `url` stands beside `method`";
+            self.problems.push_help(table.key_place("url"), message, help);
+        }
         read_step(table, &self.files, &mut self.problems)
     }
 

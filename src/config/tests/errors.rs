@@ -729,7 +729,7 @@ get = "/b"
        |
      2 | get = "/"
        | ^^^
-       = help: each check names its own address
+       = help: each check says itself what it sends
 
     error: `timeout` in [defaults] has no unit
       --> checks.toml:3:11

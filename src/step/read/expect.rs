@@ -24,7 +24,6 @@ const ALIASES: &[(&str, &str)] = &[
     ("matches", "it belongs to the body: write `body.matches`"),
     ("cookie", "cookies"),
     ("certificate", "tls"),
-    ("jsonpath", "json"),
     ("css", "html"),
     ("selector", "html"),
     ("final_url", "url"),
