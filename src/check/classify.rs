@@ -143,8 +143,8 @@ fn answered(
         warned: !assessment.warnings.is_empty(),
         latency_ms: millis(response.elapsed),
         timing: response.timing,
-        http_version: Some(format!("{:?}", response.version)),
-        status: Some(response.status),
+        http_version: (!step.send.is_socket()).then(|| format!("{:?}", response.version)),
+        status: (!step.send.is_socket()).then_some(response.status),
         address: response.address,
         detail: line(&describe(step, response, &assessment, reason), &redactor),
         body: (class != Class::Pass).then(|| body(response, &redactor)),
@@ -211,6 +211,7 @@ fn describe(step: &Step, response: &Response, assessment: &Assessment, reason: R
         (Reason::OldVersion, None) => format!("{asked} was answered by another version"),
         (_, Some(miss)) if miss.reason == Reason::Status => format!("{asked} answered {}", miss.detail),
         (_, Some(miss)) => format!("{asked}: {}", miss.detail),
+        (_, None) if step.send.is_socket() => format!("{asked} accepts connections"),
         (_, None) => format!("{asked} answered {status}"),
     }
 }

@@ -94,6 +94,7 @@ fn runs_of(case: &Case) -> Vec<(String, Run, Expected)> {
         https: case.server_kind.is_tls(),
         answers: case.good.clone(),
         other: case.other.clone(),
+        ..Run::default()
     };
     let expected = Expected {
         culprit: None,

@@ -7,9 +7,11 @@
 
 mod authority;
 mod corpus;
+mod example;
 mod judge;
 mod keys;
 mod once;
 mod run;
+mod secrets;
 mod servers;
 mod wants;

@@ -27,6 +27,7 @@ pub struct Run {
     pub answers: Vec<Answer>,
     /// What a second server answers.
     pub other: Vec<Answer>,
+    pub other_setup: Setup,
 }
 
 /// What one check came to.
@@ -102,7 +103,7 @@ impl Run {
         let [first, second] = bound;
         let servers = [
             Server::start(first, &self.setup, fill_answers(&self.answers), authority),
-            Server::start(second, &Setup::default(), fill_answers(&self.other), authority),
+            Server::start(second, &self.other_setup, fill_answers(&self.other), authority),
         ];
         let mut command = Command::new(env!("CARGO_BIN_EXE_backstop"));
         command

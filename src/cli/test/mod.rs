@@ -225,7 +225,7 @@ impl Look {
             _ => seen.detail,
         };
         report.latency_ms = Some(seen.latency_ms);
-        report.status = seen.status.filter(|status| *status > 0);
+        report.status = seen.status;
         report.address = seen.address.map(|address| address.to_string());
         report.http_version = seen.http_version;
         report.curl = looked.steps.iter().find_map(|step| step.curl.clone());
