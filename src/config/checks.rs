@@ -17,6 +17,10 @@ pub(super) const CHECKS_MAX: usize = 5000;
 /// First words of placeholders, which no check can be called.
 pub(super) const NAMESPACES: [&str; 5] = ["deploy", "env", "run", "secret", "vars"];
 const NAME_CHARS_MAX: usize = 64;
+/// What a step takes from its check if it goes to another origin: nothing that may be a credential.
+const SHARED_ELSEWHERE_KEYS: &[&str] = &[
+    "timeout", "follow", "ip", "proxy", "http", "max_body", "charset", "expect", "warn",
+];
 /// What the steps of a check take from the check itself.
 const SHARED_KEYS: &[&str] = &[
     "headers", "cookies", "bearer", "basic", "oauth2", "timeout", "follow", "connect", "ip", "proxy", "http", "tls",
@@ -263,7 +267,7 @@ impl Reader<'_> {
         let session = table.take("session");
         let session = session.and_then(|node| Some((node.clone(), node.string(&mut self.problems)?)));
         needs.extend(session.clone());
-        let script = self.script(&mut table, session.map(|(_, name)| CheckName::new(name)));
+        let script = self.script(&mut table, session.map(|(_, name)| CheckName::new(name)), file_base);
         let place = key.place.clone();
         table.clone().finish(&mut self.problems, ALIASES);
         let script = script?;
@@ -283,7 +287,7 @@ impl Reader<'_> {
     }
 
     /// The steps of a check: `[[step]]`s, or the one that the check itself is.
-    fn script(&mut self, table: &mut Table<'_>, session: Option<CheckName>) -> Option<Script> {
+    fn script(&mut self, table: &mut Table<'_>, session: Option<CheckName>, file_base: Option<&Url>) -> Option<Script> {
         let samples = self.samples(table);
         if table.has_own("step") {
             for key in REQUEST_KEYS {
@@ -295,8 +299,8 @@ impl Reader<'_> {
                 self.problems.push_help(table.key_place(key), message, help);
             }
         }
-        let steps = self.steps(table, "step");
-        let finally = self.steps(table, "finally");
+        let steps = self.steps(table, "step", file_base);
+        let finally = self.steps(table, "finally", file_base);
         let steps = match steps? {
             steps if steps.is_empty() && !table.has_own("step") => {
                 vec![self.one_step(table)?]
@@ -316,7 +320,7 @@ impl Reader<'_> {
     }
 
     /// The tables under `key`, each laid over what the check says for all of them.
-    fn steps(&mut self, table: &mut Table<'_>, key: &str) -> Option<Vec<Step>> {
+    fn steps(&mut self, table: &mut Table<'_>, key: &str, file_base: Option<&Url>) -> Option<Vec<Step>> {
         let Some(node) = table.take(key) else {
             return Some(Vec::new());
         };
@@ -335,7 +339,8 @@ impl Reader<'_> {
         for (number, item) in items.iter().enumerate() {
             let label = format!("{key} {} of {}", number + 1, table.label());
             let own = item.table(&mut self.problems)?.labelled(label);
-            let mut own = own.sharing(table, SHARED_KEYS);
+            let foreign = request_target(&own).is_some_and(|node| is_foreign(&node, file_base));
+            let mut own = own.sharing(table, if foreign { SHARED_ELSEWHERE_KEYS } else { SHARED_KEYS });
             match self.one_step(&mut own) {
                 Some(step) => steps.push(step),
                 None => complete = false,

@@ -1,6 +1,10 @@
 //! Files that checks name: bodies, schemas, certificates.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
+
+use sha2::{Digest, Sha256};
 
 use super::Env;
 use crate::step::Files;
@@ -11,6 +15,8 @@ pub(super) struct CheckFiles<'e> {
     /// The main file, which may name any file. An included one may name only what lies beside or below it: it is often
     /// written by others, and must not be able to send this machine's files away.
     main: PathBuf,
+    /// What was read: each file's path and the digest of its content.
+    digests: RefCell<BTreeMap<PathBuf, [u8; 32]>>,
 }
 
 impl<'e> CheckFiles<'e> {
@@ -18,7 +24,13 @@ impl<'e> CheckFiles<'e> {
         Self {
             env,
             main: main.to_owned(),
+            digests: RefCell::default(),
         }
+    }
+
+    /// The digests of all files that were read, by their paths.
+    pub(super) fn into_digests(self) -> BTreeMap<PathBuf, [u8; 32]> {
+        self.digests.into_inner()
     }
 }
 
@@ -32,8 +44,9 @@ impl Files for CheckFiles<'_> {
             return Err("an included file can name only files beside or below it".to_owned());
         }
         let directory = source.parent().unwrap_or_else(|| Path::new(""));
-        self.env
-            .read_bytes(&directory.join(path))
-            .map_err(|error| error.to_string())
+        let path = directory.join(path);
+        let bytes = self.env.read_bytes(&path).map_err(|error| error.to_string())?;
+        self.digests.borrow_mut().insert(path, Sha256::digest(&bytes).into());
+        Ok(bytes)
     }
 }

@@ -1,5 +1,6 @@
 //! From files to a [`Config`].
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -144,7 +145,11 @@ fn build(sources: &[Source], main: &Path, env: &dyn Env, mut problems: Problems)
     };
     let built_in = built_in.table();
     let config = reader.config(main.table(), included, &built_in, &mut files);
-    let Reader { secrets, problems, .. } = reader;
+    let Reader {
+        secrets,
+        problems,
+        files: named,
+    } = reader;
     let failed = problems.has_errors();
     let mut found = problems.into_vec();
     found.sort_by_key(|problem| {
@@ -154,7 +159,7 @@ fn build(sources: &[Source], main: &Path, env: &dyn Env, mut problems: Problems)
     match config {
         Some(mut config) if !failed => {
             config.sources = sources.iter().cloned().chain(files.sources).collect();
-            config.hash = hash(&config.sources);
+            config.hash = hash(&config.sources, &named.into_digests());
             config.secrets = secrets.into_known();
             config.warnings = found;
             Ok(config)
@@ -163,12 +168,21 @@ fn build(sources: &[Source], main: &Path, env: &dyn Env, mut problems: Problems)
     }
 }
 
-/// SHA-256 over names and texts; the lengths keep two texts from running into each other.
-fn hash(sources: &[Source]) -> String {
+/// SHA-256 over names and texts, and over the files that steps name; the lengths keep two texts from running into each
+/// other.
+fn hash(sources: &[Source], named: &BTreeMap<PathBuf, [u8; 32]>) -> String {
     let mut hasher = Sha256::new();
-    for part in sources.iter().flat_map(|source| [&source.path, &source.text]) {
+    let mut add = |part: &[u8]| {
         hasher.update(part.len().to_le_bytes());
         hasher.update(part);
+    };
+    for source in sources {
+        add(source.path.as_bytes());
+        add(source.text.as_bytes());
+    }
+    for (path, digest) in named {
+        add(path.as_os_str().as_encoded_bytes());
+        add(digest);
     }
     hex::encode(hasher.finalize())
 }

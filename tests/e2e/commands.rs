@@ -2,6 +2,8 @@
 
 use std::process::Output;
 
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
 use backstop::pretend::{Behaviour, Generation, Release, RollbackFault};
 
 use crate::stage::{ADMIN_TOKEN, SECRET, Setup, Stage, backstop};
@@ -241,6 +243,66 @@ async fn test_looks_once_and_says_so_by_exit_code() {
     let json: serde_json::Value = serde_json::from_slice(&failed.stdout).expect("JSON");
     assert_eq!(json["checks"][0]["result"], "fail", "{json:#}");
     assert!(stage.targets().is_empty(), "it never rolls back, good as {good} is");
+}
+
+/// Runs on until it is ended: after each change of the config, a file that cannot be read included.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn test_watches_the_config_and_says_more_with_options() {
+    let stage = Stage::new(Generation::G3, Setup::default()).await;
+    let _ = stage.known_good("aaaaaaa1").await;
+    let (url, folder) = (stage.temps.app_url(), tempfile::tempdir().expect("a folder"));
+    let config = folder.path().join("checks.toml");
+    let write = |text: &str| std::fs::write(&config, text).expect("a config");
+    write("[check.home]\nget = \"/\"\nexpect.status = 418\n");
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_backstop"));
+    command
+        .args(["test", "--watch", "--url", &url, "--config"])
+        .arg(&config)
+        .kill_on_drop(true)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    let mut said = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut complained = BufReader::new(child.stderr.take().expect("piped")).lines();
+    until(&mut said, "1 check: 1 fail").await;
+    until(&mut complained, "waiting for a change").await;
+    write("[check.home]\nget = \"/\"\nexpekt.status = 200\n");
+    until(&mut complained, "unknown key `expekt`").await;
+    until(&mut complained, "waiting for a change").await;
+    write("[check.home]\nget = \"/\"\n[check.pages]\nget = [\"/?a\", \"/?b\"]\n");
+    until(&mut said, "3 checks: 3 pass").await;
+
+    let once = |args: &[&str]| {
+        let mut command = backstop();
+        command
+            .args(["test", "--url", &url, "--config"])
+            .arg(&config)
+            .args(args);
+        let ran = tokio::task::spawn_blocking(move || command.output().expect("it runs"));
+        async move { out(&ran.await.expect("joined")) }
+    };
+    let only = once(&["--only", "pages*"]).await;
+    assert!(only.contains("2 checks: 2 pass"), "{only}");
+    let nobody = once(&["--only", "hom"]).await;
+    assert!(
+        nobody.contains("no check is called `hom`; did you mean `home`?"),
+        "{nobody}"
+    );
+    let file = folder.path().join("junit.xml");
+    let both = once(&["--format", "junit", "--output", &file.display().to_string()]).await;
+    assert!(both.contains("3 checks: 3 pass"), "{both}");
+    let xml = std::fs::read_to_string(file).expect("it was written");
+    assert!(xml.contains("<testsuites tests=\"3\" failures=\"0\""), "{xml}");
+}
+
+/// Reads lines until one contains `words`.
+async fn until<R: tokio::io::AsyncBufRead + Unpin>(lines: &mut tokio::io::Lines<R>, words: &str) {
+    loop {
+        let line = lines.next_line().await.expect("text").expect("it runs on");
+        if line.contains(words) {
+            return;
+        }
+    }
 }
 
 #[test]

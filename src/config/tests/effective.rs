@@ -342,3 +342,85 @@ fn files_of_this_machine_are_read() {
         problems[0]
     );
 }
+
+#[test]
+fn a_step_to_another_origin_takes_no_credentials_from_its_check() {
+    let text = r#"
+when.app = "shop"
+base = "https://shop.example.com"
+[check.cart]
+bearer = "{{ secret.TOKEN }}"
+headers.x-key = "{{ secret.TOKEN }}"
+cookies.c = "x"
+timeout = "3s"
+[[check.cart.step]]
+get = "/cart"
+[[check.cart.step]]
+get = "https://partner.example.com/"
+[[check.cart.step]]
+get = "https://shop.example.com/whole"
+[[check.cart.finally]]
+get = "https://{{ deploy.app }}.example.com/"
+"#;
+    let config = Given::main(text).var("TOKEN", "long-enough").config();
+    let check = config.check(&"cart".into()).unwrap();
+    let carries: Vec<(bool, usize, usize, u64)> = check
+        .script
+        .all()
+        .map(|step| {
+            let send = &step.send;
+            (
+                send.bearer.is_some(),
+                send.headers.len(),
+                send.cookies.len(),
+                send.timeout.as_secs(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        carries,
+        [(true, 1, 1, 3), (false, 0, 0, 3), (true, 1, 1, 3), (false, 0, 0, 3)]
+    );
+}
+
+#[test]
+fn an_environments_headers_go_to_the_base_address_and_under_the_checks_own() {
+    let text = r#"
+when.app = "shop"
+base = "https://shop.example.com"
+[env.staging]
+headers = { x-preview = "{{ secret.TOKEN }}", accept = "text/html" }
+[check.home]
+get = "/"
+headers.accept = "application/json"
+[check.partner]
+get = "https://partner.example.com/"
+"#;
+    let config = Given::main(text).var("TOKEN", "long-enough").config();
+    let headers = |env: &str| -> Vec<String> {
+        let checks = config.checks_for(&deployment("shop", env));
+        let sends = checks.iter().map(|check| &check.script.first.send.headers);
+        sends
+            .map(|headers| {
+                headers
+                    .iter()
+                    .map(|(name, value)| format!("{name}={}", value.source()))
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            })
+            .collect()
+    };
+    assert_eq!(headers("production"), ["accept=application/json", ""]);
+    assert_eq!(
+        headers("staging"),
+        ["accept=application/json x-preview={{ secret.TOKEN }}", ""]
+    );
+}
+
+#[test]
+fn a_file_that_a_check_names_is_part_of_what_the_config_is() {
+    let text = "[check.a]\npost = \"/\"\nfile = \"body.bin\"";
+    let hash = |body: &str| Given::main(text).file("body.bin", body).config().hash;
+    assert_eq!(hash("a"), hash("a"));
+    assert_ne!(hash("a"), hash("b"));
+}
