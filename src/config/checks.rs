@@ -320,7 +320,7 @@ impl Reader<'_> {
     }
 
     /// The tables under `key`, each laid over what the check says for all of them.
-    fn steps(&mut self, table: &mut Table<'_>, key: &str, file_base: Option<&Url>) -> Option<Vec<Step>> {
+    fn steps(&mut self, table: &mut Table<'_>, key: &'static str, file_base: Option<&Url>) -> Option<Vec<Step>> {
         let Some(node) = table.take(key) else {
             return Some(Vec::new());
         };

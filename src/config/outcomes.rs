@@ -216,7 +216,7 @@ impl Reader<'_> {
         let Some(mut when) = table.table("when", &mut self.problems) else {
             return When::default();
         };
-        let mut names = |key: &str| {
+        let mut names = |key: &'static str| {
             let node = when.take(key);
             let globs = node.map_or_else(Vec::new, |node| read_globs(&node, &mut self.problems));
             globs.iter().map(|glob| glob.as_str().to_owned()).collect()

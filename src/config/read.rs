@@ -57,7 +57,13 @@ impl Reader<'_> {
     }
 
     /// A whole number within `bounds`, else `default`.
-    pub(super) fn count(&mut self, table: &mut Table<'_>, key: &str, bounds: RangeInclusive<u32>, default: u32) -> u32 {
+    pub(super) fn count(
+        &mut self,
+        table: &mut Table<'_>,
+        key: &'static str,
+        bounds: RangeInclusive<u32>,
+        default: u32,
+    ) -> u32 {
         let Some(node) = table.take(key) else {
             return default;
         };
@@ -78,7 +84,7 @@ impl Reader<'_> {
     pub(super) fn duration(
         &mut self,
         table: &mut Table<'_>,
-        key: &str,
+        key: &'static str,
         bounds: RangeInclusive<Duration>,
         default: Duration,
     ) -> Duration {
@@ -99,7 +105,13 @@ impl Reader<'_> {
     }
 
     /// One of the words of `choices`, else `default`.
-    pub(super) fn choice<T: Copy>(&mut self, table: &mut Table<'_>, key: &str, choices: &[(&str, T)], default: T) -> T {
+    pub(super) fn choice<T: Copy>(
+        &mut self,
+        table: &mut Table<'_>,
+        key: &'static str,
+        choices: &[(&str, T)],
+        default: T,
+    ) -> T {
         let Some(node) = table.take(key) else {
             return default;
         };

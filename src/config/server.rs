@@ -129,7 +129,7 @@ impl Reader<'_> {
         allowed
     }
 
-    fn address(&mut self, table: &mut Table<'_>, key: &str) -> Option<SocketAddr> {
+    fn address(&mut self, table: &mut Table<'_>, key: &'static str) -> Option<SocketAddr> {
         let node = table.take(key)?;
         let text = self.secrets.text(&node, &mut self.problems)?;
         let parsed = text.parse();

@@ -53,7 +53,7 @@ pub struct Table<'a> {
     own: Layer<'a>,
     under: Vec<Layer<'a>>,
     replaced: Vec<(String, Node<'a>)>,
-    asked: Vec<String>,
+    asked: Vec<&'a str>,
 }
 
 impl<'a> Table<'a> {
@@ -135,15 +135,14 @@ impl<'a> Table<'a> {
     }
 
     /// The value of `key`, which is known from now on.
-    pub fn take(&mut self, key: &str) -> Option<Node<'a>> {
-        if !self.asked.iter().any(|asked| asked == key) {
-            self.asked.push(key.to_owned());
-        }
+    pub fn take(&mut self, key: &'a str) -> Option<Node<'a>> {
+        // One that is asked for twice is told once: `suggest` does not care.
+        self.asked.push(key);
         self.peek(key)
     }
 
     /// The value of `key`, which must be there.
-    pub fn required(&mut self, key: &str, help: &str, problems: &mut Problems) -> Option<Node<'a>> {
+    pub fn required(&mut self, key: &'a str, help: &str, problems: &mut Problems) -> Option<Node<'a>> {
         let node = self.take(key);
         if node.is_none() {
             problems.push_missing(self.place(), format!("{} has no `{key}`", self.name()), help);
@@ -175,37 +174,37 @@ impl<'a> Table<'a> {
     }
 
     /// A string. Any other type is a problem; so for the methods below.
-    pub fn string(&mut self, key: &str, problems: &mut Problems) -> Option<&'a str> {
+    pub fn string(&mut self, key: &'a str, problems: &mut Problems) -> Option<&'a str> {
         self.take(key)?.string(problems)
     }
 
     /// An integer.
-    pub fn integer(&mut self, key: &str, problems: &mut Problems) -> Option<i64> {
+    pub fn integer(&mut self, key: &'a str, problems: &mut Problems) -> Option<i64> {
         self.take(key)?.integer(problems)
     }
 
     /// A number, whole or not.
-    pub fn float(&mut self, key: &str, problems: &mut Problems) -> Option<f64> {
+    pub fn float(&mut self, key: &'a str, problems: &mut Problems) -> Option<f64> {
         self.take(key)?.float(problems)
     }
 
     /// `true` or `false`.
-    pub fn bool(&mut self, key: &str, problems: &mut Problems) -> Option<bool> {
+    pub fn bool(&mut self, key: &'a str, problems: &mut Problems) -> Option<bool> {
         self.take(key)?.bool(problems)
     }
 
     /// A duration with units.
-    pub fn duration(&mut self, key: &str, problems: &mut Problems) -> Option<Duration> {
+    pub fn duration(&mut self, key: &'a str, problems: &mut Problems) -> Option<Duration> {
         self.take(key)?.duration(problems)
     }
 
     /// A table.
-    pub fn table(&mut self, key: &str, problems: &mut Problems) -> Option<Table<'a>> {
+    pub fn table(&mut self, key: &'a str, problems: &mut Problems) -> Option<Table<'a>> {
         self.take(key)?.table(problems)
     }
 
     /// A list.
-    pub fn array(&mut self, key: &str, problems: &mut Problems) -> Option<Vec<Node<'a>>> {
+    pub fn array(&mut self, key: &'a str, problems: &mut Problems) -> Option<Vec<Node<'a>>> {
         self.take(key)?.array(problems)
     }
 
@@ -238,7 +237,7 @@ impl<'a> Table<'a> {
     /// All keys with their values; makes every one known.
     pub fn take_all(&mut self) -> Vec<(Key<'a>, Node<'a>)> {
         let entries = self.entries();
-        self.asked.extend(entries.iter().map(|(key, _)| key.name.to_owned()));
+        self.asked.extend(entries.iter().map(|(key, _)| key.name));
         entries
     }
 
@@ -250,7 +249,7 @@ impl<'a> Table<'a> {
         for layer in self.layers() {
             for (key, value) in layer.table {
                 let name = key.get_ref().as_ref();
-                if !layer.shows(name) || self.asked.iter().any(|asked| asked == name) {
+                if !layer.shows(name) || self.asked.contains(&name) {
                     continue;
                 }
                 let place = layer.place(key.span());
@@ -259,7 +258,7 @@ impl<'a> Table<'a> {
                 } else {
                     format!("unknown key `{name}` in {}", layer.label)
                 };
-                let known: Vec<&str> = self.asked.iter().map(String::as_str).collect();
+                let known = &self.asked;
                 let tables = [aliases, problems.words()];
                 match suggest::help(name, &self.node(layer, name, value), &known, &tables) {
                     Some(help) => problems.push_help(place, message, help),

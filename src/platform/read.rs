@@ -56,7 +56,7 @@ impl Reader<'_> {
         let defaults = root.take("defaults").and_then(|node| node.table(self.problems));
         let fields = self.table(&mut root, "deployment").map(|table| self.fields(table));
         let states = self.table(&mut root, "states").map(|table| self.states(table));
-        let mut calls = |key: &str| {
+        let mut calls = |key: &'static str| {
             self.each(&mut root, key, |reader, table| {
                 let table = match &defaults {
                     Some(defaults) => table.over(defaults, &[]),
@@ -283,7 +283,7 @@ impl Reader<'_> {
     fn each<'a, T>(
         &mut self,
         root: &mut Table<'a>,
-        key: &str,
+        key: &'static str,
         mut read: impl FnMut(&mut Self, Table<'a>) -> Option<T>,
     ) -> Vec<T> {
         let nodes = root.array(key, self.problems).unwrap_or_default();
@@ -296,17 +296,17 @@ impl Reader<'_> {
         items
     }
 
-    fn table<'a>(&mut self, root: &mut Table<'a>, key: &str) -> Option<Table<'a>> {
+    fn table<'a>(&mut self, root: &mut Table<'a>, key: &'static str) -> Option<Table<'a>> {
         let help = format!("the built-in file for Temps has a `{key}`");
         root.required(key, &help, self.problems)?.table(self.problems)
     }
 
-    fn text(&mut self, table: &mut Table<'_>, key: &str) -> Option<String> {
+    fn text(&mut self, table: &mut Table<'_>, key: &'static str) -> Option<String> {
         let node = table.required(key, "it is a text", self.problems)?;
         node.string(self.problems).map(str::to_owned)
     }
 
-    fn texts(&mut self, table: &mut Table<'_>, key: &str) -> Vec<String> {
+    fn texts(&mut self, table: &mut Table<'_>, key: &'static str) -> Vec<String> {
         let texts = table.take(key).and_then(|node| node.strings(self.problems));
         texts
             .unwrap_or_default()
@@ -315,7 +315,7 @@ impl Reader<'_> {
             .collect()
     }
 
-    fn header(&mut self, table: &mut Table<'_>, key: &str) -> Option<HeaderName> {
+    fn header(&mut self, table: &mut Table<'_>, key: &'static str) -> Option<HeaderName> {
         let node = table.required(key, "it is the name of a header", self.problems)?;
         let name = node.string(self.problems)?.parse().ok();
         if name.is_none() {
@@ -325,14 +325,14 @@ impl Reader<'_> {
         name
     }
 
-    fn required_paths(&mut self, table: &mut Table<'_>, key: &str) -> Paths {
+    fn required_paths(&mut self, table: &mut Table<'_>, key: &'static str) -> Paths {
         match table.required(key, "it is a JSON path: `$.id`", self.problems) {
             Some(node) => self.paths_of(&node),
             None => Paths::default(),
         }
     }
 
-    fn paths(&mut self, table: &mut Table<'_>, key: &str) -> Paths {
+    fn paths(&mut self, table: &mut Table<'_>, key: &'static str) -> Paths {
         table.take(key).map(|node| self.paths_of(&node)).unwrap_or_default()
     }
 

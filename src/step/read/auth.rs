@@ -76,8 +76,8 @@ fn basic(node: &Node<'_>, problems: &mut Problems) -> Option<Auth> {
 }
 
 /// Two texts that must both be there.
-fn pair(table: &mut Table<'_>, keys: [&str; 2], problems: &mut Problems) -> Option<(Template, Template)> {
-    let mut read = |key: &str| {
+fn pair(table: &mut Table<'_>, keys: [&'static str; 2], problems: &mut Problems) -> Option<(Template, Template)> {
+    let mut read = |key: &'static str| {
         let help = format!("write `{key} = \"…\"`");
         let node = table.required(key, &help, problems)?;
         template(&node, problems)

@@ -64,7 +64,12 @@ fn url(node: &Node<'_>, problems: &mut Problems) -> Option<Rules> {
 }
 
 /// Reads the table under `key`; an empty expectation if there is none.
-pub(super) fn read(table: &mut Table<'_>, key: &str, files: &dyn Files, problems: &mut Problems) -> Option<Expect> {
+pub(super) fn read(
+    table: &mut Table<'_>,
+    key: &'static str,
+    files: &dyn Files,
+    problems: &mut Problems,
+) -> Option<Expect> {
     let Some(node) = table.take(key) else {
         return Some(Expect::default());
     };

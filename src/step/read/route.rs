@@ -96,7 +96,7 @@ pub(super) fn tls(table: &mut Table<'_>, files: &dyn Files, problems: &mut Probl
         return Some(None);
     };
     let mut table = node.table(problems)?;
-    let mut read = |key: &str| optional(table.take(key), |node| pem(node, files, problems));
+    let mut read = |key: &'static str| optional(table.take(key), |node| pem(node, files, problems));
     let (ca, certificate, key) = (read("ca"), read("cert"), read("key"));
     let (place, label) = (table.place(), table.label().to_owned());
     let aliases = [

@@ -184,7 +184,7 @@ fn named_method(method: Option<&Node<'_>>, url: &Node<'_>, problems: &mut Proble
 }
 
 /// A table of names and values.
-fn pairs(table: &mut Table<'_>, key: &str, problems: &mut Problems) -> Option<Vec<(String, Template)>> {
+fn pairs(table: &mut Table<'_>, key: &'static str, problems: &mut Problems) -> Option<Vec<(String, Template)>> {
     match table.take(key) {
         Some(node) => body::pairs(&node, problems),
         None => Some(Vec::new()),
