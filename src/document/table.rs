@@ -260,7 +260,7 @@ impl<'a> Table<'a> {
                 };
                 let known = &self.asked;
                 let tables = [aliases, problems.words()];
-                match suggest::help(name, &self.node(layer, name, value), &known, &tables) {
+                match suggest::help(name, &self.node(layer, name, value), known, &tables) {
                     Some(help) => problems.push_help(place, message, help),
                     None => problems.push(place, message),
                 }
