@@ -34,7 +34,7 @@ const BUILT_IN: &[(&str, &str)] = &[
 ];
 
 impl Config {
-    /// Every value of a check after defaults, in the order of the file; `None` if there is no such check.
+    /// Every value of a check after defaults, step by step, in the order of the file; `None` if there is no such check.
     pub fn explain(&self, name: &CheckName) -> Option<Vec<Explained>> {
         let (scope, _) = self.find(name)?;
         let source = self.sources.iter().find(|source| source.path == scope.path)?;
@@ -70,6 +70,11 @@ fn leaves(table: &Table<'_>, explained: &mut Vec<Explained>) {
     while let Some((key, node)) = left.pop() {
         match node.value() {
             Value::Table(table) if !table.keys().is_empty() => left.extend(entries(&key, &table)),
+            Value::Array(items) if ["step", "finally"].contains(&key.as_str()) => {
+                // Counted as people count, as in results.
+                let numbered = items.into_iter().enumerate().rev();
+                left.extend(numbered.map(|(index, item)| (format!("{key} {}", index + 1), item)));
+            }
             _ => explained.push(leaf(key, &node)),
         }
     }

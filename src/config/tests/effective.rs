@@ -424,3 +424,25 @@ fn a_file_that_a_check_names_is_part_of_what_the_config_is() {
     assert_eq!(hash("a"), hash("a"));
     assert_ne!(hash("a"), hash("b"));
 }
+
+#[test]
+fn steps_are_explained_one_by_one() {
+    let text = "[check.cart]\nbearer = \"x\"\n[[check.cart.step]]\npost = \"/cart\"\nexpect.status = 201\n[[check.cart.step]]\nget = \"/cart\"\n\
+                [[check.cart.finally]]\ndelete = \"/cart\"";
+    let explained = Given::main(text).config().explain(&"cart".into()).unwrap();
+    let keys: Vec<&str> = explained.iter().map(|value| value.key.as_str()).collect();
+    assert_eq!(
+        keys,
+        [
+            "bearer",
+            "step 1.post",
+            "step 1.expect.status",
+            "step 2.get",
+            "finally 1.delete",
+            "severity",
+            "timeout",
+            "follow",
+            "expect.status"
+        ]
+    );
+}
