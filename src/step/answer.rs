@@ -88,7 +88,7 @@ impl<'a> Answer<'a> {
         let fact = match about {
             About::Header(name) => self.header(name),
             About::Cookie(name, part) => self.cookie(name).and_then(|cookie| cookie_part(&cookie, *part)),
-            About::Html(selector, attribute) => return Ok(selector.find(self.page()?, attribute.as_deref())),
+            About::Html(selector, attribute) => return selector.find(self.page()?, attribute.as_deref()),
             About::Size => Some(self.response.body.len().into()),
             About::Url => Some(self.response.url.as_str().into()),
             About::HttpVersion => Some(http_version(self.response.version).into()),

@@ -145,7 +145,7 @@ impl Answer<'_> {
                 (format!("cookie {name}"), found)
             }
             CaptureFrom::Html(selector, attribute) => {
-                let found = selector.find(self.page()?, attribute.as_deref());
+                let found = selector.find(self.page()?, attribute.as_deref())?;
                 (format!("element {}", selector.as_str()), found.into_iter().next())
             }
             CaptureFrom::Matches(regex) => {

@@ -11,6 +11,8 @@ use url::Url;
 pub const SELECTOR_BYTES_MAX: usize = 500;
 /// Elements that one selector may find; what follows is not looked at.
 const ELEMENTS_MAX: usize = 10_000;
+/// The text of all elements that one selector finds, in bytes: 16 MiB, four times the largest page.
+const TEXT_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Files of one page that are loaded; what follows is not looked at.
 const ASSETS_MAX: usize = 100;
 
@@ -30,13 +32,30 @@ const FORMATTING: &[&str] = &[
     "a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u",
 ];
 
+/// What a selector that looks aside may cost on a page: of all elements, how many stand beside each. Two thousand rows of
+/// a table cost a fifth of it.
+const ASIDE_COST_MAX: u64 = 20_000_000;
+/// What makes a selector look at the elements beside one, all of them for each.
+const ASIDE: &[&str] = &[":nth-", ":last-", ":only-", ":first-of-type"];
+
 /// A page, parsed.
-pub(super) struct Page(Html);
+pub(super) struct Page {
+    html: Html,
+    /// What it costs to look from each element at all beside it.
+    aside_cost: u64,
+}
 
 impl Page {
     /// Parses a page; `None` if that would cost too much, which is so only for pages that are made for it.
     pub(super) fn parse(body: &str) -> Option<Self> {
-        (cost(body) <= COST_MAX).then(|| Self(Html::parse_document(body)))
+        (cost(body) <= COST_MAX).then(|| {
+            let html = Html::parse_document(body);
+            let squares = html.tree.nodes().map(|node| (node.children().count() as u64).pow(2));
+            Self {
+                aside_cost: squares.sum(),
+                html,
+            }
+        })
     }
 }
 
@@ -91,6 +110,8 @@ fn behind<'t>(text: &'t str, end: &str) -> &'t str {
 pub struct Selector {
     text: String,
     selector: Arc<scraper::Selector>,
+    /// It looks at the elements beside one.
+    aside: bool,
 }
 
 /// It is no CSS selector that we know.
@@ -108,7 +129,10 @@ impl Selector {
             return Err(SelectorError);
         }
         let selector = scraper::Selector::parse(text).map_err(|_| SelectorError)?;
+        // `~=` compares an attribute; any other `~` is taken for the combinator.
+        let combines = text.replace("~=", "").contains('~');
         Ok(Self {
+            aside: combines || ASIDE.iter().any(|word| text.contains(word)),
             text: text.to_owned(),
             selector: Arc::new(selector),
         })
@@ -120,13 +144,28 @@ impl Selector {
     }
 
     /// Of each element found, in order: its text with single spaces, or the attribute, where it has it.
-    pub(super) fn find(&self, page: &Page, attribute: Option<&str>) -> Vec<Json> {
-        let elements = page.0.select(&self.selector).take(ELEMENTS_MAX);
-        let text = |element: scraper::ElementRef<'_>| match attribute {
-            Some(name) => element.value().attr(name).map(Json::from),
-            None => Some(Json::from(words(element.text()))),
-        };
-        elements.filter_map(text).collect()
+    ///
+    /// # Errors
+    /// Why the page is not searched: it is made to cost.
+    pub(super) fn find(&self, page: &Page, attribute: Option<&str>) -> Result<Vec<Json>, &'static str> {
+        if self.aside && page.aside_cost > ASIDE_COST_MAX {
+            return Err("the page has too many elements side by side to be searched with this selector");
+        }
+        let mut found = Vec::new();
+        let mut bytes = 0;
+        for element in page.html.select(&self.selector).take(ELEMENTS_MAX) {
+            let text = match attribute {
+                Some(name) => element.value().attr(name).map(str::to_owned),
+                None => Some(words(element.text())),
+            };
+            // Elements inside of each other have the same text again and again.
+            bytes += text.as_ref().map_or(0, String::len);
+            if bytes > TEXT_BYTES_MAX {
+                return Err("the elements that this selector finds have too much text");
+            }
+            found.extend(text.map(Json::from));
+        }
+        Ok(found)
     }
 }
 
@@ -200,7 +239,7 @@ impl AssetKind {
 /// The scripts, styles and preloads of its own origin that a page names, each once, in order, with `<base>` heeded. None
 /// of a page that cannot be read.
 pub fn assets(body: &str, page: &Url) -> Vec<Asset> {
-    let Some(Page(html)) = Page::parse(body) else {
+    let Some(Page { html, .. }) = Page::parse(body) else {
         return Vec::new();
     };
     let Ok(selector) = scraper::Selector::parse("base[href], script[src], link[rel][href]") else {

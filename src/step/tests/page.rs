@@ -10,7 +10,7 @@ use crate::step::{AssetKind, Selector, assets};
 fn elements_are_found_with_their_words_or_an_attribute() {
     let page =
         Page::parse("<title> Acme\n  Shop </title><meta name=version content=f4c8e2a><p>a<b>b</b></p><p>c").unwrap();
-    let find = |selector: &str, attribute| Selector::parse(selector).unwrap().find(&page, attribute);
+    let find = |selector: &str, attribute| Selector::parse(selector).unwrap().find(&page, attribute).unwrap();
     assert_eq!(find("title", None), [json!("Acme Shop")]);
     assert_eq!(find("p", None), [json!("a b"), json!("c")]);
     assert_eq!(find("meta[name=version]", Some("content")), [json!("f4c8e2a")]);
@@ -36,6 +36,30 @@ fn a_page_that_is_made_to_cost_is_not_parsed() {
     for good in [rows, script, "<".repeat(1_000_000), "<div><p>a</div>".repeat(100_000)] {
         assert!(Page::parse(&good).is_some(), "{}", &good[..40]);
     }
+}
+
+/// Each element has all the others beside it: looking aside from each would take as long as their number squared.
+#[test]
+fn a_wide_page_is_not_searched_by_selectors_that_look_aside() {
+    let wide = Page::parse(&"<br>".repeat(100_000)).unwrap();
+    let table = Page::parse(&format!("<table>{}</table>", "<tr><td>1<td>2".repeat(2_000))).unwrap();
+    for aside in [
+        "br:nth-child(3)",
+        "br:nth-last-of-type(1)",
+        "i ~ br",
+        "br:last-of-type",
+        "br:only-of-type",
+        "br:not(i~br)",
+    ] {
+        assert!(Selector::parse(aside).unwrap().find(&wide, None).is_err(), "{aside}");
+    }
+    for plain in ["br", "body > br", "i + br", "br:empty", "[class~=x]", "br:first-child"] {
+        assert!(Selector::parse(plain).unwrap().find(&wide, None).is_ok(), "{plain}");
+    }
+    let deep = Page::parse(&format!("{}{}", "<div>".repeat(1_000), "word ".repeat(100_000))).unwrap();
+    assert!(Selector::parse("div").unwrap().find(&deep, None).is_err());
+    let row = Selector::parse("tr:nth-child(7) td:last-child").unwrap();
+    assert_eq!(row.find(&table, None), Ok(vec![json!("2")]));
 }
 
 #[test]
