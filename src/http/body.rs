@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZstdDecoder};
+use async_compression::zstd::DParameter;
 use futures_util::StreamExt as _;
 use http_body_util::BodyStream;
 use tokio::io::{AsyncRead, AsyncReadExt as _, BufReader};
@@ -15,6 +16,8 @@ use crate::domain::Reason;
 
 /// What is offered, in order.
 pub(super) const ENCODINGS: &str = "gzip, br, zstd";
+/// A decoder keeps at most 8 MiB of what it decoded, as RFC 8878 §3.1.1.1.2 advises; the sender chooses how much.
+const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 /// How much is read at once.
 const CHUNK_BYTES: usize = 16 * 1024;
 
@@ -56,7 +59,10 @@ pub(super) async fn read(
         None | Some("" | "identity") => Box::pin(raw),
         Some("gzip" | "x-gzip") => Box::pin(GzipDecoder::new(raw)),
         Some("br") => Box::pin(BrotliDecoder::new(raw)),
-        Some("zstd") => Box::pin(ZstdDecoder::new(raw)),
+        Some("zstd") => Box::pin(ZstdDecoder::with_params(
+            raw,
+            &[DParameter::window_log_max(ZSTD_WINDOW_LOG_MAX)],
+        )),
         Some(_) => {
             let why = "the body is encoded in a way that was not asked for";
             return Err(Failure::new(Reason::Protocol, why));

@@ -248,6 +248,9 @@ pub fn assets(body: &str, page: &Url) -> Vec<Asset> {
     let mut base = None;
     let mut found: Vec<Asset> = Vec::new();
     for element in html.select(&selector) {
+        if found.len() == ASSETS_MAX {
+            break;
+        }
         let element = element.value();
         let (address, kind) = match element.name() {
             "base" => {
@@ -265,7 +268,7 @@ pub fn assets(body: &str, page: &Url) -> Vec<Asset> {
             continue;
         };
         url.set_fragment(None);
-        if url.origin() == page.origin() && !found.iter().any(|known| known.url == url) && found.len() < ASSETS_MAX {
+        if url.origin() == page.origin() && !found.iter().any(|known| known.url == url) {
             found.push(Asset { url, kind });
         }
     }
