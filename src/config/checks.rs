@@ -375,6 +375,15 @@ impl Reader<'_> {
             let help = "say in the check that it is safe to send again: `repeat = true`";
             self.problems.push_help(table.place(), message, help);
         }
+        let percentiles = |step: &Step| !step.expect.percentiles.is_empty() || !step.warn.percentiles.is_empty();
+        if !script.rest.is_empty() && script.all().any(percentiles) {
+            let message = format!(
+                "percentiles of time are not judged in {}: it has several steps",
+                table.label()
+            );
+            let help = "write a check of its own for the request that is meant, or `time = \"…\"` for each";
+            self.problems.warn(table.place(), message, help);
+        }
         let errors = |step: &Step| step.expect.errors_percent.is_some() || step.warn.errors_percent.is_some();
         if script.samples.is_none() && script.all().any(errors) {
             let place = table.key_place(if table.has("expect") { "expect" } else { "warn" });

@@ -426,6 +426,20 @@ fn a_file_that_a_check_names_is_part_of_what_the_config_is() {
 }
 
 #[test]
+fn percentiles_of_several_steps_are_said_not_to_be_judged() {
+    let text = "[defaults]\nexpect.time.p95 = \"1s\"\n[check.a]\nstep = [{ get = \"/\" }, { get = \"/b\" }]\n[check.b]\nget = \"/\"";
+    let config = Given::main(text).config();
+    insta::assert_snapshot!(shown(&config.warnings), @r#"
+    warning: percentiles of time are not judged in check "a": it has several steps
+      --> checks.toml:3:1
+       |
+     3 | [check.a]
+       | ^^^^^^^^^
+       = help: write a check of its own for the request that is meant, or `time = "…"` for each
+    "#);
+}
+
+#[test]
 fn steps_are_explained_one_by_one() {
     let text = "[check.cart]\nbearer = \"x\"\n[[check.cart.step]]\npost = \"/cart\"\nexpect.status = 201\n[[check.cart.step]]\nget = \"/cart\"\n\
                 [[check.cart.finally]]\ndelete = \"/cart\"";
