@@ -167,6 +167,10 @@ const FILES: &[(&str, &str)] = &[
         "platform.temps = { url = 'https://t.example.com', token = 't', secret = ['a', 'b'] }",
     ),
     (
+        "platform.temps = { url = 'https://t.example.com', token = 't', secret = 's', reconcile_every = 5 }",
+        "platform.temps = { url = 'https://t.example.com', token = 't', secret = 's', reconcile_every = '5m' }",
+    ),
+    (
         "platform.ours = { kind = 'heroku', url = 'https://t.example.com', token = 't', secret = 's' }",
         "platform.ours = { kind = 'ours.toml', url = 'https://t.example.com', token = 't', secret = { shop = 's' } }",
     ),

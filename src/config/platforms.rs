@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use url::Url;
@@ -12,6 +13,9 @@ use crate::document::{Node, Source, Table};
 use crate::domain::PlatformName;
 use crate::ingest::SecretSet;
 use crate::platform::File;
+
+/// How often a platform's own list of deployments is read unless it is said.
+const RECONCILE_EVERY_DEFAULT: Duration = Duration::from_secs(5 * 60);
 
 /// One platform as configured.
 #[derive(Debug)]
@@ -24,6 +28,8 @@ pub struct PlatformConfig {
     pub token: SecretString,
     /// What may have signed its deliveries.
     pub secrets: SecretSet,
+    /// How often its own list of deployments is read, for those that no delivery told of; 1 s to 1 h.
+    pub reconcile_every: Duration,
 }
 
 /// Where platform files come from, and those that were read.
@@ -78,6 +84,8 @@ impl Reader<'_> {
         let help = "what signs its deliveries: `secret = \"{{ secret.TEMPS_WEBHOOK_SECRET }}\"`";
         let secret = table.required("secret", help, &mut self.problems);
         let secrets = secret.and_then(|node| self.secret_set(&node));
+        let bounds = Duration::from_secs(1)..=Duration::from_secs(60 * 60);
+        let reconcile_every = self.duration(&mut table, "reconcile_every", bounds, RECONCILE_EVERY_DEFAULT);
         let aliases = [
             ("type", "kind"),
             ("file", "kind"),
@@ -94,6 +102,7 @@ impl Reader<'_> {
             url: url?.1,
             token: token?,
             secrets: secrets?,
+            reconcile_every,
         })
     }
 

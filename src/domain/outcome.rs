@@ -51,6 +51,8 @@ outcome_events! {
     ApprovalRequested = "approval.requested";
     /// A newer deployment took over, or a person ended the run.
     RunSuperseded = "run.superseded";
+    /// A deployment went live and no delivery told of it; it was found in the platform's own list.
+    DeliveryMissed = "delivery.missed";
     /// An endpoint keeps failing.
     EndpointFailing = "endpoint.failing";
 }

@@ -4,7 +4,7 @@ use super::advance::Turn;
 use super::event::EntryKind;
 use super::judge::Judge;
 use super::look::ASK_AGAIN_MS;
-use super::state::{DISMISSED, LookFor, Phase};
+use super::state::{Began, DISMISSED, LookFor, Phase};
 use crate::domain::{Deployment, DeploymentState, OutcomeEvent, Verdict};
 
 /// How long the platform is asked what a deployment is, before the run ends without a verdict.
@@ -40,10 +40,15 @@ impl Turn<'_> {
                     deployment.id
                 );
                 self.note(EntryKind::Note, text);
-                if self.state.by_hand {
+                if self.state.began.late() {
                     self.state.live_at = deployment.created_at.unwrap_or(self.now).min(self.now);
                 }
                 self.state.deployment = Some(*deployment);
+                if self.state.began == Began::Missed {
+                    let reason = "it was found in the platform's own list of deployments".to_owned();
+                    self.note(EntryKind::Note, reason.clone());
+                    self.say(OutcomeEvent::DeliveryMissed, &reason, false);
+                }
                 self.ask(LookFor::Start);
             }
         }

@@ -181,7 +181,7 @@ impl Turn<'_> {
             .deployment
             .as_ref()
             .map(|d| d.key.clone())
-            .filter(|_| !self.state.by_hand);
+            .filter(|_| !self.state.began.late());
         if let (Some(key), Some(ms)) = (key, warm_up_ms) {
             self.record(Record::WarmUp { key, ms, at: self.now });
         }

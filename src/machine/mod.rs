@@ -36,5 +36,5 @@ pub use guard::{OFFLINE, WARM_UP};
 pub use judge::{Conclusion, Judge};
 pub use latency::{TIMES_MAX, Times};
 pub use plan::{CheckPlan, Limits, Plan, TimeBound};
-pub use state::{DISMISSED, DRILL, DRILL_WITHHELD, DRILLED, LookFor, Phase, RunState};
+pub use state::{Began, DISMISSED, DRILL, DRILL_WITHHELD, DRILLED, LookFor, Phase, RunState};
 pub use track::Track;

@@ -149,6 +149,25 @@ impl Phase {
     }
 }
 
+/// What a run began with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Began {
+    /// A delivery said that its deployment is live.
+    Heard,
+    /// A person wanted it.
+    ByHand,
+    /// No delivery told of its deployment; it was found in the platform's own list.
+    Missed,
+}
+
+impl Began {
+    /// Whether the deployment had been live for a while when the run began.
+    pub const fn late(self) -> bool {
+        !matches!(self, Self::Heard)
+    }
+}
+
 /// The state of one run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunState {
@@ -162,8 +181,8 @@ pub struct RunState {
     pub heard: Heard,
     /// The app whose secret opened the delivery, where each app has its own: the run may be about no other.
     pub opened_app: Option<String>,
-    /// A person started it: its deployment has been live for a while.
-    pub by_hand: bool,
+    /// What it began with.
+    pub began: Began,
     /// It acts out a failure up to the call, to show that the way works.
     pub drill: bool,
     /// When the deployment was heard to be live.
@@ -229,7 +248,7 @@ impl RunState {
             seed,
             heard,
             opened_app: None,
-            by_hand: false,
+            began: Began::Heard,
             drill: false,
             live_at: now,
             started_at: now,

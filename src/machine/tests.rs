@@ -997,7 +997,7 @@ fn a_drill_comes_as_far_as_the_call_and_leaves_nothing_behind() {
         drill.checks[0].form = "never passed".to_owned();
         let mut world = World::new(drill, |age, _| if age < 1.0 { Class::Pass } else { Class::Broken });
         world.state.drill = true;
-        world.state.by_hand = true;
+        world.state.began = Began::ByHand;
         world.facts.known.passed.clear();
         if !good {
             world.facts.known.good.clear();
@@ -1019,12 +1019,26 @@ fn a_drill_comes_as_far_as_the_call_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn one_that_no_delivery_told_of_says_so_once_and_is_judged() {
+    let mut world = World::new(one_check(), |_, _| Class::Pass);
+    world.state.began = Began::Missed;
+    world.run();
+    let missed = world
+        .told
+        .iter()
+        .filter(|(event, _)| *event == OutcomeEvent::DeliveryMissed);
+    assert_eq!(missed.count(), 1, "{:?}", world.told);
+    assert_eq!(world.told.first(), Some(&(OutcomeEvent::DeliveryMissed, false)));
+    assert_eq!(world.state.verdict, Some(Verdict::Healthy));
+}
+
+#[test]
 fn a_run_by_hand_teaches_no_warm_up_and_counts_from_when_the_deployment_was_made() {
     let mut world = World::new(
         one_check(),
         |age, _| if age < 20.0 { Class::Pass } else { Class::Broken },
     );
-    world.state.by_hand = true;
+    world.state.began = Began::ByHand;
     world.run();
     let is_warm_up = |record: &Record| matches!(record, Record::WarmUp { .. });
     assert!(!world.records.iter().any(is_warm_up));

@@ -134,6 +134,11 @@ pub(super) static TABLE: &[Words] = &[
         next: "Nothing, unless you expected a verdict on this deployment.",
     },
     Words {
+        event: OutcomeEvent::DeliveryMissed, severity: Severity::Warning,
+        title: "A deployment went live, and no webhook told of it",
+        next: "See that the platform can reach Backstop; this deployment is judged all the same.",
+    },
+    Words {
         event: OutcomeEvent::EndpointFailing, severity: Severity::Warning,
         title: "An outcome endpoint keeps failing",
         next: "Check the endpoint's address, secret and logs, then replay what it missed.",

@@ -25,6 +25,7 @@ use super::handle::{Command, Handle};
 use super::perform::Performer;
 use super::plan::RunPlan;
 use super::probe::Prober;
+use super::reconcile::Reconciler;
 use super::start::drill_plan;
 
 /// Commands that may wait for the dispatcher.
@@ -80,7 +81,8 @@ impl Agent {
         let platforms = Arc::new(platforms(&config, &parts.client));
         let (handle, commands) = Handle::new(COMMANDS_MAX);
         let (stop, outbox) = (CancellationToken::new(), Arc::new(Notify::new()));
-        let dispatcher = Self::dispatcher(&parts, &platforms, &outbox, &stop, commands).await?;
+        let performer = performer(&parts, &platforms);
+        let dispatcher = Self::dispatcher(&parts, performer.clone(), &outbox, &stop, commands).await?;
         let courier = Courier {
             store: parts.store.clone(),
             config: Arc::clone(&parts.config),
@@ -90,11 +92,21 @@ impl Agent {
             wake: outbox,
             stop: stop.clone(),
         };
-        let tasks = vec![
+        let mut tasks = vec![
             dispatcher,
             tokio::spawn(courier.run()),
             tokio::spawn(purge(parts.store.clone(), parts.clock.clone(), stop.clone())),
         ];
+        tasks.extend(config.platforms.iter().map(|(name, platform)| {
+            let reconciler = Reconciler {
+                platform: name.clone(),
+                every: platform.reconcile_every,
+                performer: performer.clone(),
+                commands: handle.commands.clone(),
+                stop: stop.clone(),
+            };
+            tokio::spawn(reconciler.run())
+        }));
         Ok(Self {
             handle,
             platforms,
@@ -105,18 +117,11 @@ impl Agent {
 
     async fn dispatcher(
         parts: &Parts,
-        platforms: &Arc<BTreeMap<PlatformName, Arc<Platform>>>,
+        performer: Performer,
         outbox: &Arc<Notify>,
         stop: &CancellationToken,
         commands: mpsc::Receiver<Command>,
     ) -> Result<JoinHandle<()>, StartError> {
-        let performer = Performer {
-            platforms: Arc::clone(platforms),
-            store: parts.store.clone(),
-            config: Arc::clone(&parts.config),
-            client: parts.client.clone(),
-            clock: parts.clock.clone(),
-        };
         let prober = Prober::new(parts.client.clone());
         let (metrics, outbox) = (parts.metrics.clone(), Arc::clone(outbox));
         let approvals = ApprovalKey::new(parts.store.key("approval", parts.ids.key()).await?);
@@ -148,6 +153,16 @@ impl Agent {
     /// Whether a part has died; then the process should end, so that whatever restarts it can.
     pub fn has_died(&self) -> bool {
         self.tasks.iter().any(JoinHandle::is_finished)
+    }
+}
+
+fn performer(parts: &Parts, platforms: &Arc<BTreeMap<PlatformName, Arc<Platform>>>) -> Performer {
+    Performer {
+        platforms: Arc::clone(platforms),
+        store: parts.store.clone(),
+        config: Arc::clone(&parts.config),
+        client: parts.client.clone(),
+        clock: parts.clock.clone(),
     }
 }
 

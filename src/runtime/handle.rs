@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::domain::{Approval, DeploymentId, RunId};
+use crate::domain::{Approval, Deployment, DeploymentId, RunId};
 
 /// What a [`Handle`] sends to the dispatcher.
 pub(crate) enum Command {
@@ -27,6 +27,8 @@ pub(crate) enum Command {
         drill: bool,
         reply: oneshot::Sender<Result<Started, StartRunError>>,
     },
+    /// Something is live, and no delivery told of it.
+    Missed(Box<Deployment>),
     /// A person orders a rollback.
     Order {
         run: RunId,
@@ -123,7 +125,7 @@ pub enum OrderError {
 /// Talks to the running agent. Cheap to clone.
 #[derive(Clone)]
 pub struct Handle {
-    commands: mpsc::Sender<Command>,
+    pub(super) commands: mpsc::Sender<Command>,
     draining: Arc<AtomicBool>,
 }
 

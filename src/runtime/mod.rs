@@ -15,6 +15,7 @@ mod order;
 mod perform;
 mod plan;
 mod probe;
+mod reconcile;
 mod record;
 mod start;
 

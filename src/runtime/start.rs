@@ -1,4 +1,4 @@
-//! Runs that a person starts: judging what is live now, or a drill.
+//! Runs that no delivery starts: a person judges what is live now or drills, or a delivery was missed.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::plan::RunPlan;
 use crate::domain::{
     CheckName, Class, Commit, Deployment, Heard, HeardEvent, Identity, Observation, Reason, RunId, Severity, Timing,
 };
-use crate::machine::{CheckPlan, DRILL, Event, Place, RunState};
+use crate::machine::{Began, CheckPlan, DRILL, Event, Place, RunState};
 
 impl Dispatcher {
     /// Begins a run of what is live now of `app`; `environment` is needed where it has more than one.
@@ -42,11 +42,25 @@ impl Dispatcher {
         }
         Ok(Started {
             deployment: live.id.clone(),
-            run: self.begin_by_hand(&live, drill),
+            run: self.begin_late(&live, Began::ByHand, drill),
         })
     }
 
-    fn begin_by_hand(&mut self, live: &Deployment, drill: bool) -> RunId {
+    /// Begins a run of a deployment that no delivery told of, unless one did in the meantime.
+    pub(super) async fn missed(&mut self, live: &Deployment) {
+        let is_its =
+            |other: &Live| other.state.platform == live.key.platform && other.state.heard.deployment == live.id;
+        if self.runs.values().any(is_its) {
+            return;
+        }
+        match self.performer.store.knows(live).await {
+            Ok(false) => drop(self.begin_late(live, Began::Missed, false)),
+            Ok(true) => {}
+            Err(error) => tracing::warn!(error = %error, "a missed deployment could not be looked up; later again"),
+        }
+    }
+
+    fn begin_late(&mut self, live: &Deployment, began: Began, drill: bool) -> RunId {
         let now = self.clock.now();
         let run = RunId::new(self.ids.next("run", now));
         let heard = Heard {
@@ -57,11 +71,15 @@ impl Dispatcher {
             environment: Some(live.environment.clone()),
             commit: Commit::default(),
             url: None,
-            triggered_by: Some(if drill { "a drill" } else { "a person" }.to_owned()),
+            triggered_by: match (began, drill) {
+                (_, true) => Some("a drill".to_owned()),
+                (Began::ByHand, _) => Some("a person".to_owned()),
+                (Began::Missed | Began::Heard, _) => None,
+            },
         };
-        tracing::info!(run.id = %run, deployment = %live.id, drill, "a person starts a run");
+        tracing::info!(run.id = %run, deployment = %live.id, ?began, drill, "a run begins without a delivery");
         let mut state = RunState::new(run.clone(), live.key.platform.clone(), heard, self.ids.seed(), now);
-        state.by_hand = true;
+        state.began = began;
         state.drill = drill;
         let plan = Arc::new(RunPlan::unconfirmed(self.performer.config.load_full()));
         self.runs.insert(run.clone(), Live::new(state, plan, 0, now));

@@ -15,7 +15,8 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::domain::{
-    AppKey, Before, DeliveryId, DeploymentId, EndpointName, JudgedRun, Label, MessageId, PlatformName, RunId, Timestamp,
+    AppKey, Before, DeliveryId, Deployment, DeploymentId, EndpointName, JudgedRun, Label, MessageId, PlatformName,
+    RunId, Timestamp,
 };
 
 pub use error::Error;
@@ -234,6 +235,16 @@ impl Store {
     /// When the store cannot be read.
     pub async fn places(&self) -> Result<Vec<AppPlace>, Error> {
         self.inner.read(|db| sqlite::trust::places(db, None)).await
+    }
+
+    /// Whether a run was about `deployment`, or about a newer one in its place. One of which nobody says when it was made
+    /// counts as known.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn knows(&self, deployment: &Deployment) -> Result<bool, Error> {
+        let deployment = deployment.clone();
+        self.inner.read(move |db| sqlite::runs::knows(db, &deployment)).await
     }
 
     /// The environments of the app with this name that runs were about.

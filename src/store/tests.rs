@@ -8,7 +8,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::clock::ManualClock;
 use crate::domain::{
-    Before, CheckName, Commit as DeployedCommit, Fleet, Heard, HeardEvent, OutcomeEvent, Reason, TimesBefore, Verdict,
+    Before, CheckName, Commit as DeployedCommit, DeploymentState, Fleet, Heard, HeardEvent, OutcomeEvent, Reason,
+    TimesBefore, Verdict,
 };
 
 const START: Timestamp = Timestamp::from_millis(1_773_325_867_000);
@@ -663,4 +664,55 @@ async fn names_are_read_without_a_trace() {
     assert_eq!(files(), before);
     std::fs::write(folder.path().join("test.db"), "this is no database").unwrap();
     assert_eq!(names_seen(&url(&folder)), None);
+}
+
+/// What is live is known if a run was about it, or about one in its place that was made no earlier.
+#[tokio::test]
+async fn what_no_run_was_about_is_known_only_if_it_is_older() {
+    let Open {
+        store, folder: _folder, ..
+    } = open().await;
+    let made_at = START.plus_ms(5_000);
+    let state = format!("{{\"deployment\":{{\"created_at\":{}}}}}", made_at.as_millis());
+    let heard = RunRecord { state, ..run(1, 1) };
+    store.commit(commit(heard)).await.unwrap();
+    let other_place = AppKey {
+        environment: "4".into(),
+        ..key()
+    };
+    let table = [
+        ("dep_1", key(), Some(made_at.plus_ms(9_000)), true),
+        ("dep_2", key(), Some(made_at.plus_ms(1)), false),
+        ("dep_2", key(), Some(made_at), true),
+        ("dep_2", key(), Some(START), true),
+        ("dep_2", key(), None, true),
+        ("dep_2", other_place, Some(START), false),
+    ];
+    for (id, key, created_at, known) in table {
+        let deployment = live(id, key.clone(), created_at);
+        assert_eq!(
+            store.knows(&deployment).await.unwrap(),
+            known,
+            "{id} {key:?} {created_at:?}"
+        );
+    }
+}
+
+fn live(id: &str, key: AppKey, created_at: Option<Timestamp>) -> Deployment {
+    Deployment {
+        key,
+        id: id.into(),
+        app: "shop".to_owned(),
+        environment: "production".to_owned(),
+        preview: false,
+        state: DeploymentState::Good,
+        state_word: String::new(),
+        current: true,
+        rollback: false,
+        rolled_back_from: None,
+        commit: DeployedCommit::default(),
+        url: None,
+        own_url: None,
+        created_at,
+    }
 }

@@ -82,6 +82,29 @@ async fn what_failed_before_is_not_blamed_on_the_deployment() {
     assert!(stage.targets().is_empty());
 }
 
+/// The delivery was lost: the platform's own list tells of the deployment, which is then judged as any other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_delivery_told_of_is_found_and_judged() {
+    let setup = Setup {
+        platform: "reconcile_every = \"1s\"",
+        ..Setup::default()
+    };
+    let stage = Stage::new(Generation::G3, setup).await;
+    let good = stage.known_good("aaaaaaa1").await;
+    let bad = stage
+        .temps
+        .deploy_silently(Release::new("bbbbbbb2", Behaviour::AllErrors));
+    let told = stage.must_hear("delivery.missed", &bad).await;
+    assert!(
+        told.text("reason").contains("the platform's own list"),
+        "{:#}",
+        told.body
+    );
+    let told = stage.must_hear("rollback.succeeded", &bad).await;
+    assert_eq!(told.body["rollback"]["to"], good);
+    assert_eq!(stage.temps.rollback_calls().len(), 1);
+}
+
 /// The whole way: found bad, called once, verified, told; and what the rollback itself makes is not judged as if it were
 /// somebody's release.
 async fn rolled_back(generation: Generation, behaviour: Behaviour, warmup: &'static str) {

@@ -27,6 +27,7 @@ pub struct Setup {
     pub mode: &'static str,
     pub warmup: &'static str,
     pub server: &'static str,
+    pub platform: &'static str,
     pub more: String,
 }
 
@@ -36,6 +37,7 @@ impl Default for Setup {
             mode: "auto-rollback",
             warmup: "45s",
             server: "",
+            platform: "",
             more: String::new(),
         }
     }
@@ -332,6 +334,7 @@ kind = "temps"
 url = "{temps}"
 token = "{{{{ secret.TEMPS_API_TOKEN }}}}"
 secret = "{{{{ secret.TEMPS_WEBHOOK_SECRET }}}}"
+{platform}
 
 [network]
 allow = ["127.0.0.0/8"]
@@ -375,6 +378,7 @@ secret = "{{{{ secret.OUTCOME_SECRET }}}}"
         warmup = setup.warmup,
         receiver = receiver.url(),
         server = setup.server,
+        platform = setup.platform,
         more = setup.more.replace("RECEIVER", &receiver.url()),
     );
     std::fs::write(folder.path().join("checks.toml"), text).expect("config");

@@ -431,7 +431,7 @@ get = "https://status.example.com/{{ deploy.commit }}"
        |
      3 | events = ["rollback.*", "smoke_test.fail", "everything"]
        |                                            ^^^^^^^^^^^^
-       = help: events are smoke_test.started, smoke_test.passed, smoke_test.degraded, smoke_test.suspect, smoke_test.failed, smoke_test.inconclusive, rollback.started, rollback.succeeded, rollback.unconfirmed, rollback.failed, rollback.withheld, approval.requested, run.superseded, endpoint.failing
+       = help: events are smoke_test.started, smoke_test.passed, smoke_test.degraded, smoke_test.suspect, smoke_test.failed, smoke_test.inconclusive, rollback.started, rollback.succeeded, rollback.unconfirmed, rollback.failed, rollback.withheld, approval.requested, run.superseded, delivery.missed, endpoint.failing
 
     error: [outcome.two] has more than one address
       --> checks.toml:6:1

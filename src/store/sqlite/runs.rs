@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::{Commit, Error, JournalEntry, RunRecord};
 use super::{deliveries, ledger, outbox, unsigned};
-use crate::domain::{AppKey, DeploymentId, PlatformName, RunId, Timestamp, Verdict};
+use crate::domain::{AppKey, Deployment, DeploymentId, PlatformName, RunId, Timestamp, Verdict};
 
 /// Deduplication keys are kept this long: 48 hours.
 const DEDUP_MS: u64 = 48 * 3_600_000;
@@ -202,4 +202,28 @@ pub(crate) fn purge(db: &Connection, now: Timestamp) -> Result<(), Error> {
         params![old],
     )?;
     Ok(())
+}
+
+/// Whether a run was about `deployment`, or about one in its place that was made no earlier.
+pub(crate) fn knows(db: &Connection, deployment: &Deployment) -> Result<bool, Error> {
+    let Some(created_at) = deployment.created_at else {
+        return Ok(true);
+    };
+    let key = &deployment.key;
+    let mut statement = db.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM runs WHERE platform = ?1 AND deployment = ?2)
+             OR EXISTS (SELECT 1 FROM runs WHERE platform = ?1 AND project = ?3 AND environment_id = ?4
+                        AND state ->> '$.deployment.created_at' >= ?5)",
+    )?;
+    let known = statement.query_row(
+        params![
+            key.platform.as_str(),
+            deployment.id.as_str(),
+            key.project.as_str(),
+            key.environment.as_str(),
+            created_at.as_millis()
+        ],
+        |row| row.get(0),
+    )?;
+    Ok(known)
 }
