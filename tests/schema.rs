@@ -171,6 +171,10 @@ const FILES: &[(&str, &str)] = &[
         "platform.temps = { url = 'https://t.example.com', token = 't', secret = 's', reconcile_every = '5m' }",
     ),
     (
+        "heartbeat = { url = 'https://ping.example.com/x', every = 60 }",
+        "heartbeat = { url = 'https://ping.example.com/x', every = '60s' }",
+    ),
+    (
         "platform.ours = { kind = 'heroku', url = 'https://t.example.com', token = 't', secret = 's' }",
         "platform.ours = { kind = 'ours.toml', url = 'https://t.example.com', token = 't', secret = { shop = 's' } }",
     ),
@@ -212,6 +216,7 @@ const TABLES: &[(&str, &str)] = &[
     ("rollback.", "/definitions/rollback"),
     ("when.", "/definitions/when"),
     ("platform.temps.", "/definitions/platform"),
+    ("heartbeat.", "/definitions/heartbeat"),
     ("outcome.ops.", "/definitions/outcome"),
     ("outcome.ops.when.", "/definitions/outcome/properties/when"),
     ("secrets.FILE.", "/definitions/secret"),
@@ -237,6 +242,7 @@ const WHOLE: &str = "
 server.listen = '127.0.0.1:0'
 store.url = 'sqlite://backstop.db'
 network.allow = '127.0.0.0/8'
+heartbeat.url = 'https://ping.example.com/x'
 retry.every = '2s'
 watch.for = '5m'
 rollback.max_per_hour = 2

@@ -51,6 +51,7 @@ const MAIN_ONLY: &[(&str, &str)] = &[
     ("control", MAIN_ONLY_HELP),
     ("network", MAIN_ONLY_HELP),
     ("outcome", MAIN_ONLY_HELP),
+    ("heartbeat", MAIN_ONLY_HELP),
     ("secrets", MAIN_ONLY_HELP),
     ("checks", "check"),
     ("default", "defaults"),
@@ -82,6 +83,7 @@ impl Reader<'_> {
         let store_url = self.store_url(&mut root);
         let platforms = self.platforms(&mut root, files);
         let endpoints = self.endpoints(&mut root);
+        let heartbeat = self.heartbeat(&mut root);
         self.secrets.asked_by(Asker::Main);
         let settings = self.settings(&mut root, None, built_in);
         let policies = settings.as_ref().map(|top| self.policies(&mut root, top, built_in));
@@ -118,6 +120,7 @@ impl Reader<'_> {
             network_allow,
             controls,
             endpoints,
+            heartbeat,
             base_settings,
             policies,
             scopes,

@@ -13,6 +13,7 @@ mod files;
 mod fleet;
 mod freeze;
 mod graph;
+mod heartbeat;
 mod load;
 mod outcomes;
 mod platforms;
@@ -45,6 +46,7 @@ pub use crate::document::closest;
 pub use env::{Env, FixedEnv, SystemEnv};
 pub use explain::{Explained, From};
 pub use freeze::{Freeze, FreezeError};
+pub use heartbeat::Heartbeat;
 pub use load::{INCLUDED_FILES_MAX, load};
 pub use platforms::PlatformConfig;
 use scope::Origin;
@@ -66,6 +68,8 @@ pub struct Config {
     pub network_allow: Vec<IpNet>,
     /// Addresses known to be good, in source order.
     pub controls: Vec<Control>,
+    /// A sign of life for somebody outside, if it is wanted.
+    pub heartbeat: Option<Heartbeat>,
     /// The receivers of outcomes, in source order.
     pub endpoints: Vec<Endpoint>,
     /// The settings of the top level; [`Config::settings_for`] says what holds for a deployment.

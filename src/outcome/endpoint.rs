@@ -112,7 +112,7 @@ impl Address {
     }
 
     /// The whole address, for the one request that goes there.
-    pub(super) fn expose(&self) -> &Url {
+    pub(crate) fn expose(&self) -> &Url {
         &self.0
     }
 }

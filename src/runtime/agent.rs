@@ -22,6 +22,7 @@ use crate::telemetry::Metrics;
 use super::courier::Courier;
 use super::dispatcher::{Dispatcher, Live, resume};
 use super::handle::{Command, Handle};
+use super::heartbeat::Heart;
 use super::perform::Performer;
 use super::plan::RunPlan;
 use super::probe::Prober;
@@ -97,6 +98,16 @@ impl Agent {
             tokio::spawn(courier.run()),
             tokio::spawn(purge(parts.store.clone(), parts.clock.clone(), stop.clone())),
         ];
+        tasks.extend(config.heartbeat.clone().map(|config| {
+            let heart = Heart {
+                config,
+                store: parts.store.clone(),
+                client: parts.client.clone(),
+                commands: handle.commands.clone(),
+                stop: stop.clone(),
+            };
+            tokio::spawn(heart.run())
+        }));
         tasks.extend(config.platforms.iter().map(|(name, platform)| {
             let reconciler = Reconciler {
                 platform: name.clone(),

@@ -229,6 +229,7 @@ impl Dispatcher {
             } => {
                 let _ = reply.send(self.start(&app, environment.as_deref(), drill).await);
             }
+            Command::Alive { reply } => drop(reply.send(())),
             Command::Missed(live) => self.missed(&live).await,
             Command::Order { run, reply } => {
                 let _ = reply.send(self.order(&run).await);

@@ -27,6 +27,8 @@ pub(crate) enum Command {
         drill: bool,
         reply: oneshot::Sender<Result<Started, StartRunError>>,
     },
+    /// Somebody wants to know whether commands are taken.
+    Alive { reply: oneshot::Sender<()> },
     /// Something is live, and no delivery told of it.
     Missed(Box<Deployment>),
     /// A person orders a rollback.

@@ -10,6 +10,7 @@ mod courier;
 mod dispatcher;
 mod effects;
 mod handle;
+mod heartbeat;
 mod intake;
 mod order;
 mod perform;

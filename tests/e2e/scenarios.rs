@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use backstop::pretend::{Behaviour, Cold, Generation, Release, RollbackFault};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::stage::{Setup, Stage};
 
@@ -103,6 +104,28 @@ async fn what_no_delivery_told_of_is_found_and_judged() {
     let told = stage.must_hear("rollback.succeeded", &bad).await;
     assert_eq!(told.body["rollback"]["to"], good);
     assert_eq!(stage.temps.rollback_calls().len(), 1);
+}
+
+/// Whoever watches the agent from outside hears of it again and again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_gives_signs_of_life() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let setup = Setup {
+        more: format!("[heartbeat]\nurl = \"http://{address}/ping/of-backstop\"\nevery = \"1s\"\n"),
+        ..Setup::default()
+    };
+    let stage = Stage::new(Generation::G3, setup).await;
+    for _ in 0..3 {
+        let (mut stream, _) = listener.accept().await.expect("a beat");
+        let mut head = vec![0; 2_048];
+        let length = stream.read(&mut head).await.expect("a request");
+        let head = String::from_utf8_lossy(&head[..length]).into_owned();
+        assert!(head.starts_with("GET /ping/of-backstop HTTP/1.1\r\n"), "{head}");
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        stream.write_all(answer).await.expect("written");
+    }
+    assert!(!stage.agent.log().contains("of-backstop"), "the address is a secret");
 }
 
 /// The whole way: found bad, called once, verified, told; and what the rollback itself makes is not judged as if it were
