@@ -8,7 +8,7 @@ use anyhow::Context;
 
 use super::Exit;
 use super::args::DemoArgs;
-use super::serve::{Server, parts, stop_signal};
+use super::serve::{Server, StopSignals, parts};
 use crate::clock::{Clock, Ids};
 use crate::config::{self, FixedEnv};
 use crate::domain::{DeploymentId, PlatformName};
@@ -32,7 +32,7 @@ pub(super) async fn run(args: &DemoArgs) -> anyhow::Result<Exit> {
             "The dashboard stays up at {} until Ctrl-C.",
             stage.dashboard()
         ));
-        stop_signal().await?;
+        StopSignals::new()?.wait().await;
     }
     stage.strike().await;
     Ok(if came_true { Exit::Ok } else { Exit::Failed })

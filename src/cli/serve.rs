@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::Exit;
@@ -34,8 +34,10 @@ pub(super) async fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
         tracing::warn!("{}", warning.message);
     }
     let parts = parts(config, Arc::new(SystemEnv)).await?;
+    // Before anybody is told that we listen: from then on a signal must find us ready to end well.
+    let mut signals = StopSignals::new()?;
     let server = Server::start(&parts).await?;
-    let died = wait(&server).await?;
+    let died = wait(&server, &mut signals).await;
     let well = server.stop(&parts).await;
     Ok(if well && !died { Exit::Ok } else { Exit::Failed })
 }
@@ -139,26 +141,37 @@ fn check_setup(agent: &Agent, public_url: Option<url::Url>) {
 }
 
 /// Until a signal comes (`false`) or a part of the agent dies (`true`).
-async fn wait(server: &Server) -> anyhow::Result<bool> {
-    let signal = stop_signal();
-    tokio::pin!(signal);
+async fn wait(server: &Server, signals: &mut StopSignals) -> bool {
     loop {
         tokio::select! {
             biased;
-            signalled = &mut signal => break signalled?,
-            () = tokio::time::sleep(LOOK_EVERY) => if server.agent.has_died() { return Ok(true) },
+            () = signals.wait() => break,
+            () = tokio::time::sleep(LOOK_EVERY) => if server.agent.has_died() { return true },
         }
     }
     tracing::info!("stopping: waiting for calls in flight");
-    Ok(false)
+    false
 }
 
-/// Until SIGTERM or SIGINT comes.
-pub(super) async fn stop_signal() -> anyhow::Result<()> {
-    let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = interrupt.recv() => {}
+/// SIGTERM and SIGINT, which end us well from when this is made.
+pub(super) struct StopSignals {
+    term: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    pub(super) fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            term: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
-    Ok(())
+
+    /// Until one of them comes.
+    pub(super) async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
