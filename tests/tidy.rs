@@ -73,6 +73,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("SELECT ", &["store"]),
     ("INSERT ", &["store"]),
     ("rusqlite::", &["store"]),
+    ("postgres::", &["store"]),
     ("reqwest::", &["http"]),
     ("axum::", &["web", "pretend"]),
     ("askama::", &["web"]),

@@ -95,7 +95,7 @@ impl Server {
         let stop = CancellationToken::new();
         let listeners = web::serve(app, listener, admin, &stop);
         let admin_listen = admin_address.map(tracing::field::display);
-        tracing::info!(listen = %address, admin_listen, store = %parts.store.url_redacted(), "listening");
+        tracing::info!(listen = %address, admin_listen, store = %parts.store.place(), "listening");
         check_setup(&agent, config.server.public_url.clone());
         Ok(Self {
             agent,

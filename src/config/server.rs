@@ -78,20 +78,13 @@ impl Reader<'_> {
         let read = node.and_then(|node| {
             let text = self.secrets.text(&node, &mut self.problems)?;
             match text.split_once("://") {
-                Some(("sqlite", path)) if !path.is_empty() => Some(text),
-                Some(("postgres" | "postgresql", _)) => {
-                    let help = "use `sqlite://backstop.db`: one agent keeps its state in a file of its own";
-                    self.problems
-                        .push_hidden(node.place(), "PostgreSQL is not available yet as a store", help);
-                    None
-                }
+                Some(("sqlite" | "postgres" | "postgresql", rest)) if !rest.is_empty() => Some(text),
+                None if text == "memory:" => Some(text),
                 _ => {
                     let message = format!("{} is not the address of a store", node.label());
-                    self.problems.push_hidden(
-                        node.place(),
-                        message,
-                        "write `sqlite://` and a path: `sqlite://backstop.db`",
-                    );
+                    let help = "write `sqlite://` and a path: `sqlite://backstop.db`; or, for several agents, \
+                                `postgres://user:password@host/database`";
+                    self.problems.push_hidden(node.place(), message, help);
                     None
                 }
             }

@@ -54,6 +54,8 @@ text_id! {
     DeploymentId;
     /// Our id of a run: `run_` and a ULID.
     RunId;
+    /// Our id of one start of one agent: `agt_` and a ULID. A later start of the same program is another agent.
+    AgentId;
     /// Our id of a received delivery: `dlv_` and a ULID.
     DeliveryId;
     /// Our id of an outgoing message, the receiver's idempotency key: `whk_`, then run and sequence. Contains no `.`.

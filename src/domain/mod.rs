@@ -18,7 +18,8 @@ pub use attribution::{Before, Fleet, FleetBrake, TimesBefore};
 pub use deploy::{AppKey, CallAnswer, Commit, Deployment, DeploymentState, Heard, HeardEvent, Standing};
 pub use glob::Glob;
 pub use id::{
-    CheckName, DeliveryId, DeploymentId, EndpointName, EnvironmentId, MessageId, PlatformName, ProjectId, RunId,
+    AgentId, CheckName, DeliveryId, DeploymentId, EndpointName, EnvironmentId, MessageId, PlatformName, ProjectId,
+    RunId,
 };
 pub use observation::{Class, Identity, Observation, Reason, Timing};
 pub use outcome::{Approval, CheckReport, Outcome, OutcomeEvent, RollbackReport};

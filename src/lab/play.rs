@@ -184,6 +184,8 @@ pub(super) fn facts(plan: &Plan, controls: Controls) -> Facts {
             good: vec![(DeploymentId::new(BEFORE), LIVE)],
             bad: BTreeSet::new(),
             rollbacks_at: Vec::new(),
+            intents: 0,
+            intents_of: BTreeMap::new(),
             passed: passed.chain([gate]).collect(),
             made: BTreeSet::new(),
             before: Vec::new(),

@@ -99,7 +99,7 @@ impl Replay<'_> {
             match &moment.probe {
                 None => {
                     self.now = self.now.max(moment.at);
-                    self.turn(Event::Resumed);
+                    self.turn(Event::Resumed { hold_ms: 0 });
                 }
                 Some(probe) => {
                     self.wake_until(moment.at);

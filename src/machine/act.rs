@@ -133,6 +133,7 @@ impl Turn<'_> {
             next_at: self.now,
             accepted_at: None,
             made: None,
+            intents_seen: facts.known.intents,
             paged: false,
             last_answer: String::new(),
         });
@@ -160,12 +161,13 @@ impl Turn<'_> {
         act.seq = Some(seq);
         act.calls += 1;
         act.ended_at = None;
-        let since = act.since;
+        let (since, intents_seen) = (act.since, act.intents_seen);
         self.note(EntryKind::Call, format!("asking the platform to go back to {target}"));
         self.record(Record::Intent {
             key: own.key,
             deployment: own.id.clone(),
             target: target.clone(),
+            intents_seen,
             at: since,
         });
         self.effects.push(Effect::RollBack {
@@ -448,12 +450,13 @@ impl Turn<'_> {
 
     // Waking and resuming.
 
-    /// A call was in flight when the process ended: whether it had an effect must be looked up.
-    pub(super) fn resume_act(&mut self) {
+    /// A call was in flight when the process ended: whether it had an effect must be looked up. Until `hold_ms` from now it
+    /// may not even have ended, so quiet counts from there.
+    pub(super) fn resume_act(&mut self, hold_ms: u64) {
         let now = self.now;
         let Some(act) = &mut self.state.act else { return };
         if act.seq.take().is_some() {
-            act.ended_at = Some(now);
+            act.ended_at = Some(now.plus_ms(hold_ms));
             act.last_answer = "the agent was restarted during the call".to_owned();
             self.note(
                 EntryKind::Call,

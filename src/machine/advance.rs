@@ -52,7 +52,7 @@ impl<'a> Turn<'a> {
     /// Time in which nobody looked closes spells of failures and consumes no warm-up.
     pub(super) fn notice_gap(&mut self, event: &Event) {
         let late_ms = self.state.wake_at.map_or(0, |at| self.now.ms_since(at));
-        let resumed = matches!(event, Event::Resumed);
+        let resumed = matches!(event, Event::Resumed { .. });
         if late_ms <= GAP_MS && !resumed {
             return;
         }
@@ -73,7 +73,7 @@ impl<'a> Turn<'a> {
     pub(super) fn apply(&mut self, event: Event) {
         match event {
             Event::Began => self.began(),
-            Event::Resumed => self.resume(),
+            Event::Resumed { hold_ms } => self.resume(hold_ms),
             Event::Woke => {}
             Event::Identified { seq, answer } if self.state.identify_seq == Some(seq) => self.identified(answer),
             Event::Probed { seq, place, seen } => self.probed(seq, place, &seen),
@@ -103,7 +103,7 @@ impl<'a> Turn<'a> {
         self.state.act.as_ref().and_then(|act| act.seq)
     }
 
-    pub(super) fn resume(&mut self) {
+    pub(super) fn resume(&mut self, hold_ms: u64) {
         self.state.identify_seq = None;
         self.state.identify_next_at = self.now;
         if let Some(look) = &mut self.state.look {
@@ -114,7 +114,7 @@ impl<'a> Turn<'a> {
         if self.state.last_good.take().is_some() && self.state.phase == Phase::Guarding && self.state.look.is_none() {
             self.ask(LookFor::Guard);
         }
-        self.resume_act();
+        self.resume_act(hold_ms);
         self.commit_now = true;
     }
 

@@ -1,14 +1,14 @@
 //! What goes into the machine and what comes out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::plan::Limits;
 use super::state::RunState;
 use crate::domain::{
-    AppKey, Before, CallAnswer, CheckName, Deployment, DeploymentId, Fleet, Mode, Observation, Outcome, Standing,
-    TimesBefore, Timestamp,
+    AppKey, Before, CallAnswer, CheckName, Deployment, DeploymentId, Fleet, Mode, Observation, Outcome, RunId,
+    Standing, TimesBefore, Timestamp,
 };
 
 /// Where in a plan an observation belongs.
@@ -77,8 +77,9 @@ impl WakeReason {
 pub enum Event {
     /// The run was just made.
     Began,
-    /// The process that held the run ended; this one takes it over. Whatever was in flight is forgotten.
-    Resumed,
+    /// Whoever held the run does not any more; it is taken over. Whatever was in flight is forgotten, but for a call to the
+    /// platform, which may still be under way for `hold_ms`.
+    Resumed { hold_ms: u64 },
     /// The moment the run asked to be woken at has come.
     Woke,
     /// The platform said what the deployment is, or could not be asked.
@@ -168,6 +169,10 @@ pub struct Known {
     pub rollbacks_at: Vec<Timestamp>,
     /// Checks that have passed, with the hash of the form they passed in.
     pub passed: BTreeSet<(CheckName, String)>,
+    /// How many intents to roll the app back there were.
+    pub intents: u64,
+    /// Which run has begun to roll which deployment back.
+    pub intents_of: BTreeMap<DeploymentId, RunId>,
     /// Deployments that our own rollbacks made.
     pub made: BTreeSet<DeploymentId>,
     /// What the checks saw of the version before.
@@ -216,6 +221,7 @@ pub enum Record {
         key: AppKey,
         deployment: DeploymentId,
         target: DeploymentId,
+        intents_seen: u64,
         at: Timestamp,
     },
     /// Our rollback made this deployment.

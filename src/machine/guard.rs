@@ -44,6 +44,9 @@ pub(super) fn rule(plan: &Plan, state: &RunState, facts: &Facts, now: Timestamp)
     if facts.controls == Controls::Down {
         return Ruling::CannotTell(OFFLINE.to_owned());
     }
+    if let Some(other) = facts.known.intents_of.get(&own.id).filter(|run| **run != state.id) {
+        return Ruling::Withheld(format!("{other} has begun to roll it back"));
+    }
     let limits = plan.limits.stricter(&facts.limits);
     let targets = targets(own, facts, now);
     let harmful = || {

@@ -74,6 +74,8 @@ pub struct Act {
     pub accepted_at: Option<Timestamp>,
     /// The deployment that the platform made for it.
     pub made: Option<DeploymentId>,
+    /// How many intents to roll the app back there were when the guards looked.
+    pub intents_seen: u64,
     /// That it is not going well was said.
     pub paged: bool,
     /// What the last call's answer was.

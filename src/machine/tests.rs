@@ -343,7 +343,7 @@ impl World {
             self.make_current(&target);
         }
         if self.crash_at_call {
-            Event::Resumed
+            Event::Resumed { hold_ms: 0 }
         } else {
             Event::Called { seq, answer }
         }
@@ -848,7 +848,7 @@ fn a_restart_while_the_last_good_version_is_compared_asks_again() {
             }) if !restarted => {
                 restarted = true;
                 todo.clear();
-                Event::Resumed
+                Event::Resumed { hold_ms: 0 }
             }
             Some(effect) => world.perform(effect),
             None => {
@@ -1279,7 +1279,7 @@ fn a_gap_consumes_no_warm_up() {
         todo.extend(world.step(event));
     }
     world.now = START.plus_ms(390_000);
-    todo = world.step(Event::Resumed);
+    todo = world.step(Event::Resumed { hold_ms: 0 });
     assert_eq!(world.state.phase, Phase::Judging, "{:#?}", world.story);
     assert!(!todo.is_empty(), "it probes again at once");
 }
@@ -1458,7 +1458,7 @@ proptest! {
             steps += 1;
             let lost = gaps[steps % gaps.len()] && steps % 7 == 0;
             let event = match todo.pop() {
-                Some(_) if lost => Event::Resumed,
+                Some(_) if lost => Event::Resumed { hold_ms: 0 },
                 Some(effect) => world.perform(effect),
                 None => {
                     world.now = world.state.wake_at.unwrap_or(world.now).max(world.now.plus_ms(1));

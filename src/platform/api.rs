@@ -1,5 +1,7 @@
 //! Calling a platform's API by its file's steps.
 
+use std::time::Duration;
+
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value as Json;
 use url::Url;
@@ -175,6 +177,12 @@ impl Platform {
         CallAnswer::Accepted {
             made: made.filter(|made| made != target),
         }
+    }
+
+    /// The longest that [`Self::roll_back`] takes: as long as its steps may, with what is read before them.
+    pub fn call_max(&self) -> Duration {
+        let calls = self.file.current.iter().chain(&self.file.roll_back);
+        calls.map(|call| call.step.send.timeout).sum()
     }
 
     /// The deployment that an accepted call made, or what the answer means instead.

@@ -11,23 +11,22 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Ids};
 use crate::config::{self, Config};
-use crate::domain::PlatformName;
+use crate::domain::{AgentId, PlatformName};
 use crate::http::Client;
-use crate::machine::RunState;
 use crate::outcome::ApprovalKey;
 use crate::platform::Platform;
-use crate::store::{self, RunRecord, Store};
+use crate::store::{self, Store};
 use crate::telemetry::Metrics;
 
 use super::courier::Courier;
-use super::dispatcher::{Dispatcher, Live, resume};
+use super::dispatcher::Dispatcher;
 use super::handle::{Command, Handle};
 use super::heartbeat::Heart;
+use super::lease::{self, lease_ms};
 use super::perform::Performer;
-use super::plan::RunPlan;
 use super::probe::Prober;
 use super::reconcile::Reconciler;
-use super::start::drill_plan;
+use super::recovery::Recovery;
 
 /// Commands that may wait for the dispatcher.
 const COMMANDS_MAX: usize = 1_024;
@@ -69,6 +68,9 @@ pub struct Agent {
     pub platforms: Arc<BTreeMap<PlatformName, Arc<Platform>>>,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
+    /// Stops the lease, which is kept until everything else has ended.
+    last: CancellationToken,
+    lease: JoinHandle<()>,
 }
 
 impl Agent {
@@ -82,9 +84,17 @@ impl Agent {
         let platforms = Arc::new(platforms(&config, &parts.client));
         let (handle, commands) = Handle::new(COMMANDS_MAX);
         let (stop, outbox) = (CancellationToken::new(), Arc::new(Notify::new()));
+        let agent = AgentId::new(parts.ids.next("agt", parts.clock.now()));
+        parts.store.enroll(&agent, lease_ms()).await?;
         let performer = performer(&parts, &platforms);
-        let dispatcher = Self::dispatcher(&parts, performer.clone(), &outbox, &stop, commands).await?;
+        let recovery = Recovery {
+            agent: agent.clone(),
+            performer: performer.clone(),
+            env: Arc::clone(&parts.env),
+        };
+        let dispatcher = Self::dispatcher(&parts, recovery, &outbox, &stop, commands).await?;
         let courier = Courier {
+            agent: agent.clone(),
             store: parts.store.clone(),
             config: Arc::clone(&parts.config),
             client: parts.client.clone(),
@@ -118,17 +128,26 @@ impl Agent {
             };
             tokio::spawn(reconciler.run())
         }));
+        tasks.push(tokio::spawn(hear_others(
+            parts.store.clone(),
+            handle.commands.clone(),
+            stop.clone(),
+        )));
+        let last = CancellationToken::new();
+        let lease = tokio::spawn(lease::keep(parts.store.clone(), agent, last.clone()));
         Ok(Self {
             handle,
             platforms,
             stop,
             tasks,
+            last,
+            lease,
         })
     }
 
     async fn dispatcher(
         parts: &Parts,
-        performer: Performer,
+        recovery: Recovery,
         outbox: &Arc<Notify>,
         stop: &CancellationToken,
         commands: mpsc::Receiver<Command>,
@@ -137,12 +156,14 @@ impl Agent {
         let (metrics, outbox) = (parts.metrics.clone(), Arc::clone(outbox));
         let approvals = ApprovalKey::new(parts.store.key("approval", parts.ids.key()).await?);
         let ids = parts.ids.clone();
-        let (mut dispatcher, inbox) = Dispatcher::new(performer, prober, approvals, ids, metrics, outbox, stop.clone());
-        for record in parts.store.unfinished_runs().await? {
-            if let Some(live) = take_over(parts, &record).await? {
-                tracing::info!(run.id = %record.id, phase = %record.phase, "taking over an unfinished run");
-                dispatcher.runs.insert(record.id.clone(), live);
+        let (mut dispatcher, inbox) =
+            Dispatcher::new(recovery.clone(), prober, approvals, ids, metrics, outbox, stop.clone());
+        loop {
+            let recovered = recovery.take_over().await?;
+            if recovered.is_empty() {
+                break;
             }
+            recovered.into_iter().for_each(|recovered| dispatcher.resume(recovered));
         }
         Ok(tokio::spawn(dispatcher.run(inbox, commands)))
     }
@@ -153,18 +174,24 @@ impl Agent {
         self.stop.cancel();
         let mut well = true;
         for task in self.tasks {
-            if let Err(error) = task.await {
-                tracing::error!(error = %error, "a part of the agent died");
-                well = false;
-            }
+            well &= ended_well(task).await;
         }
-        well
+        self.last.cancel();
+        well & ended_well(self.lease).await
     }
 
     /// Whether a part has died; then the process should end, so that whatever restarts it can.
     pub fn has_died(&self) -> bool {
-        self.tasks.iter().any(JoinHandle::is_finished)
+        self.tasks.iter().chain([&self.lease]).any(JoinHandle::is_finished)
     }
+}
+
+async fn ended_well(task: JoinHandle<()>) -> bool {
+    let ended = task.await;
+    if let Err(error) = &ended {
+        tracing::error!(error = %error, "a part of the agent died");
+    }
+    ended.is_ok()
 }
 
 fn performer(parts: &Parts, platforms: &Arc<BTreeMap<PlatformName, Arc<Platform>>>) -> Performer {
@@ -191,36 +218,15 @@ fn platforms(config: &Config, client: &Client) -> BTreeMap<PlatformName, Arc<Pla
     made.collect()
 }
 
-/// Reads an unfinished run back, with the checks it began with.
-async fn take_over(parts: &Parts, record: &RunRecord) -> Result<Option<Live>, StartError> {
-    let Ok(state) = serde_json::from_str::<RunState>(&record.state) else {
-        tracing::error!(run.id = %record.id, "the run's stored state cannot be read; it is left as it is");
-        return Ok(None);
-    };
-    let config = config_of(parts, record).await?;
-    let plan = match &state.deployment {
-        None => RunPlan::unconfirmed(config),
-        Some(deployment) => {
-            let history = parts.store.history(&deployment.key, parts.clock.now()).await?;
-            let plan = RunPlan::of(config, deployment, &history.warmups_ms);
-            if state.drill { drill_plan(plan) } else { plan }
+/// Passes on what other agents call.
+async fn hear_others(store: Store, commands: mpsc::Sender<Command>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            () = store.called() => drop(commands.send(Command::OthersCalled).await),
         }
-    };
-    Ok(resume(record, plan, parts.clock.now()).ok())
-}
-
-/// The config a run began with, or the present one if that cannot be read any more.
-async fn config_of(parts: &Parts, record: &RunRecord) -> Result<Arc<Config>, StartError> {
-    let current = parts.config.load_full();
-    if record.config_hash == current.hash {
-        return Ok(current);
     }
-    let snapshot = parts.store.config(&record.config_hash).await?;
-    let read = snapshot.and_then(|text| Config::from_snapshot(&text, parts.env.as_ref()).ok());
-    if read.is_none() {
-        tracing::warn!(run.id = %record.id, "the config that the run began with cannot be read; it goes on with the present one");
-    }
-    Ok(read.map_or(current, Arc::new))
 }
 
 async fn purge(store: Store, clock: Clock, stop: CancellationToken) {

@@ -11,10 +11,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
-use crate::domain::EndpointName;
+use crate::domain::{AgentId, EndpointName};
 use crate::http::Client;
 use crate::outcome;
-use crate::store::{Attempt, Message, Next, Store};
+use crate::store::{self, Attempt, Message, Next, Store};
 
 /// Messages taken from the outbox at once.
 const BATCH_MAX: usize = 64;
@@ -25,6 +25,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Delivers messages until told to stop.
 pub(super) struct Courier {
+    pub(super) agent: AgentId,
     pub(super) store: Store,
     pub(super) config: Arc<ArcSwap<Config>>,
     pub(super) client: Client,
@@ -42,7 +43,7 @@ impl Courier {
         let mut lanes: BTreeMap<EndpointName, Arc<Semaphore>> = BTreeMap::new();
         let mut under_way = Arc::new(std::sync::Mutex::new(std::collections::BTreeSet::new()));
         while !this.stop.is_cancelled() {
-            match this.store.due_messages(this.clock.now(), BATCH_MAX).await {
+            match this.take_due(&lanes).await {
                 Ok(due) => this.begin(due, &tasks, &mut lanes, &mut under_way),
                 Err(error) => tracing::warn!(error = %error, "the outbox could not be read; trying again"),
             }
@@ -55,6 +56,15 @@ impl Courier {
         }
         tasks.close();
         tasks.wait().await;
+    }
+
+    /// Takes messages that are due, but none to an endpoint with as many attempts under way as may be.
+    async fn take_due(&self, lanes: &BTreeMap<EndpointName, Arc<Semaphore>>) -> Result<Vec<Message>, store::Error> {
+        let busy = lanes.iter().filter(|(_, lane)| lane.available_permits() == 0);
+        let busy = busy.map(|(name, _)| name.clone()).collect();
+        self.store
+            .take_due(&self.agent, self.clock.now(), BATCH_MAX, busy)
+            .await
     }
 
     /// Until the next message is due.

@@ -15,15 +15,17 @@ use crate::clock::{Clock, Ids};
 use crate::domain::{AppKey, Deployment, DeploymentId, RunId, Timestamp};
 use crate::machine::{Effect, Event, Phase, RunState, advance};
 use crate::outcome::ApprovalKey;
-use crate::store::{self, RunRecord};
+use crate::store::{self, Hold, RunRecord};
 use crate::telemetry::Metrics;
 
 use super::before::Baseline;
 use super::handle::{CancelError, Command};
+use super::intake::RUNS_MAX;
 use super::perform::Performer;
 use super::plan::RunPlan;
 use super::probe::{Kept, Prober};
-use super::record::{self, Decided};
+use super::record::{self, Decided, Hand};
+use super::recovery::{Recovered, Recovery};
 use super::start::drill_plan;
 
 /// The store is looked at this often, also when nobody said that a delivery arrived.
@@ -52,6 +54,8 @@ pub(super) enum Input {
     },
     /// A commit is to be tried again.
     CommitAgain { run: RunId },
+    /// Runs were read back from the store.
+    Recovered(Vec<Recovered>),
 }
 
 /// A run under way.
@@ -68,15 +72,21 @@ pub(super) struct Live {
     committing: bool,
     committed_at: Timestamp,
     timer: Option<Timestamp>,
+    /// Which owner of the run we are; the store refuses what an earlier one writes.
+    fence: u64,
+    /// Until when a call that was decided on may be under way.
+    pub(super) held_until: Timestamp,
 }
 
 impl Live {
-    /// A run that is about to begin, or was read from the store at `version`.
-    pub(super) fn new(state: RunState, plan: Arc<RunPlan>, version: u64, now: Timestamp) -> Self {
+    /// A run that is about to begin.
+    pub(super) fn new(state: RunState, plan: Arc<RunPlan>, now: Timestamp) -> Self {
         Self {
             state,
             plan,
-            version,
+            version: 0,
+            fence: 1,
+            held_until: now,
             kept: Kept::default(),
             pending: Decided::default(),
             delivery: None,
@@ -90,6 +100,30 @@ impl Live {
 }
 
 impl Live {
+    /// A run as it was read from the store.
+    pub(super) fn stored(state: RunState, plan: Arc<RunPlan>, record: &RunRecord, now: Timestamp) -> Self {
+        Self {
+            version: record.version,
+            fence: record.fence,
+            ..Self::new(state, plan, now)
+        }
+    }
+
+    /// For how long a call may be under way, as the store is to keep it for whoever takes the run over.
+    fn hold(&self, longest: Duration) -> Hold {
+        if self
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::RollBack { .. }))
+        {
+            Hold::For(u64::try_from(longest.as_millis()).unwrap_or(u64::MAX))
+        } else if self.state.act.as_ref().is_some_and(|act| act.seq.is_some()) {
+            Hold::Keep
+        } else {
+            Hold::Release
+        }
+    }
+
     /// Whether a decision is on its way to the store.
     pub(super) fn is_committing(&self) -> bool {
         self.committing
@@ -98,6 +132,7 @@ impl Live {
 
 /// Owns the runs.
 pub(super) struct Dispatcher {
+    pub(super) recovery: Recovery,
     pub(super) performer: Performer,
     pub(super) prober: Prober,
     pub(super) baseline: Baseline,
@@ -118,7 +153,7 @@ pub(super) struct Dispatcher {
 
 impl Dispatcher {
     pub(super) fn new(
-        performer: Performer,
+        recovery: Recovery,
         prober: Prober,
         approvals: ApprovalKey,
         ids: Ids,
@@ -128,9 +163,11 @@ impl Dispatcher {
     ) -> (Self, mpsc::UnboundedReceiver<Input>) {
         // Each waiting input belongs to one effect in flight, and those are bounded per run.
         let (inputs, inbox) = mpsc::unbounded_channel();
+        let performer = recovery.performer.clone();
         let clock = performer.clock.clone();
         let baseline = Baseline::new(performer.clone(), prober.clone());
         let dispatcher = Self {
+            recovery,
             baseline,
             performer,
             prober,
@@ -156,10 +193,6 @@ impl Dispatcher {
         mut inbox: mpsc::UnboundedReceiver<Input>,
         mut commands: mpsc::Receiver<Command>,
     ) {
-        let resumed: Vec<RunId> = self.runs.keys().cloned().collect();
-        for run in resumed {
-            self.turn(&run, Event::Resumed);
-        }
         self.intake().await;
         let mut intake = tokio::time::interval(INTAKE_EVERY);
         loop {
@@ -175,7 +208,10 @@ impl Dispatcher {
                 }
                 Some(command) = commands.recv() => self.obey(command).await,
                 () = tokio::time::sleep(sleep) => self.wake_due(),
-                _ = intake.tick() => self.intake().await,
+                _ = intake.tick() => {
+                    self.take_over();
+                    self.intake().await;
+                }
             }
         }
         self.drain(inbox).await;
@@ -209,12 +245,18 @@ impl Dispatcher {
             Input::Identified { run, seq, answer } => self.identified(&run, seq, answer),
             Input::Committed { run, result } => self.committed(&run, result),
             Input::CommitAgain { run } => self.commit(&run),
+            Input::Recovered(recovered) => recovered.into_iter().for_each(|recovered| self.resume(recovered)),
         }
     }
 
     async fn obey(&mut self, command: Command) {
         match command {
             Command::DeliveriesArrived => self.intake().await,
+            Command::OthersCalled => {
+                self.take_over();
+                self.intake().await;
+                self.outbox.notify_one();
+            }
             Command::OutboxChanged => self.outbox.notify_one(),
             Command::Cancel { run, reply } => self.cancel(&run, reply),
             Command::Approval { run, by, act, reply } => {
@@ -279,14 +321,20 @@ impl Dispatcher {
     fn commit(&mut self, run: &RunId) {
         let Some(live) = self.runs.get_mut(run) else { return };
         live.committing = true;
-        let built = record::commit(
-            &live.state,
-            &live.plan,
-            live.version + 1,
-            &live.pending,
-            live.delivery.clone(),
-            &self.approvals,
-        );
+        let longest = self.performer.call_held(&live.state.platform);
+        let hold = live.hold(longest);
+        if matches!(hold, Hold::For(_)) {
+            // Counted from before the store counts, so that ours is never the later end.
+            live.held_until = self.clock.now().plus(longest);
+        }
+        let hand = Hand {
+            agent: self.recovery.agent.clone(),
+            version: live.version + 1,
+            fence: live.fence,
+            hold,
+            delivery: live.delivery.clone(),
+        };
+        let built = record::commit(&live.state, &live.plan, &live.pending, hand, &self.approvals);
         let commit = match built {
             Ok(commit) => commit,
             Err(error) => {
@@ -318,9 +366,10 @@ impl Dispatcher {
                 self.perform(run);
                 self.go_on(run);
             }
-            Err(error @ (store::Error::Stale { .. } | store::Error::IntentTaken { .. })) => {
-                tracing::error!(run.id = %run, error = %error, "another owner holds this run; it is dropped here");
+            Err(error) if error.is_conflict() => {
+                tracing::warn!(run.id = %run, error = %error, "a decision does not hold: somebody else decided first");
                 self.forget(run);
+                self.take_again(run);
             }
             Err(error) => {
                 tracing::warn!(run.id = %run, error = %error, "a decision could not be committed; trying again");
@@ -406,6 +455,47 @@ impl Dispatcher {
         }
     }
 
+    // Reading back.
+
+    /// Takes over what no living agent owns, in the background.
+    fn take_over(&self) {
+        if self.runs.len() >= RUNS_MAX {
+            return;
+        }
+        let (recovery, inputs) = (self.recovery.clone(), self.inputs.clone());
+        self.tasks.spawn(async move {
+            match recovery.take_over().await {
+                Ok(recovered) if recovered.is_empty() => {}
+                Ok(recovered) => drop(inputs.send(Input::Recovered(recovered))),
+                Err(error) => tracing::warn!(error = %error, "unfinished runs could not be taken over; trying again"),
+            }
+        });
+    }
+
+    /// Takes up our own run as it is stored, if it is still ours.
+    fn take_again(&self, run: &RunId) {
+        let (recovery, inputs, run) = (self.recovery.clone(), self.inputs.clone(), run.clone());
+        self.tasks.spawn(async move {
+            loop {
+                match recovery.take_again(&run).await {
+                    Ok(recovered) => break drop(inputs.send(Input::Recovered(recovered.into_iter().collect()))),
+                    Err(error) => {
+                        tracing::warn!(run.id = %run, error = %error, "a run could not be read back; trying again")
+                    }
+                }
+                tokio::time::sleep(COMMIT_AGAIN).await;
+            }
+        });
+    }
+
+    pub(super) fn resume(&mut self, recovered: Recovered) {
+        let Recovered { run, live, hold_ms } = recovered;
+        // What was read back has a newer fence than what is in memory, which the store would refuse.
+        self.forget(&run);
+        self.runs.insert(run.clone(), live);
+        self.turn(&run, Event::Resumed { hold_ms });
+    }
+
     // Stopping.
 
     /// Waits for rollback calls in flight and for commits, and checkpoints every run. Nothing new is begun.
@@ -437,10 +527,4 @@ impl Dispatcher {
             }
         }
     }
-}
-
-/// A run read from the store, to be taken over.
-pub(super) fn resume(record: &RunRecord, plan: RunPlan, now: Timestamp) -> Result<Live, serde_json::Error> {
-    let state: RunState = serde_json::from_str(&record.state)?;
-    Ok(Live::new(state, Arc::new(plan), record.version, now))
 }

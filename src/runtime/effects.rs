@@ -53,9 +53,10 @@ impl Dispatcher {
                 let Some(deployment) = live.state.deployment.clone() else {
                     return;
                 };
+                let held_until = live.held_until;
                 tracing::warn!(run.id = %id, from = %bad, to = %target, "rolling back");
                 self.calls.spawn(async move {
-                    let answer = performer.roll_back(&deployment, &bad, &target).await;
+                    let answer = performer.roll_back(&deployment, &bad, &target, held_until).await;
                     let _ = inputs.send(Input::Result {
                         run: id,
                         event: Event::Called { seq, answer },

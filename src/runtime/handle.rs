@@ -11,6 +11,8 @@ use crate::domain::{Approval, Deployment, DeploymentId, RunId};
 pub(crate) enum Command {
     /// Deliveries were stored that no run has taken yet.
     DeliveriesArrived,
+    /// Another agent says that there is news in the store.
+    OthersCalled,
     /// A message was queued again.
     OutboxChanged,
     /// A person looks at the approval that a run waits for, or gives it.
@@ -116,6 +118,9 @@ pub enum OrderError {
     /// The run has asked the platform already, or does not know its deployment.
     #[error("run `{0}` cannot order a rollback any more: it has made its call, or never knew its deployment")]
     TooLate(RunId),
+    /// Another agent has the run.
+    #[error("run `{0}` is under way at another agent; ask that one, or again when the run has ended")]
+    Elsewhere(RunId),
     /// The store cannot be read.
     #[error("the store cannot be read now")]
     Store,

@@ -12,7 +12,7 @@ use super::plan::RunPlan;
 /// Deliveries taken from the store at once.
 const DELIVERIES_MAX: usize = 100;
 /// Runs under way at once; a deployment that goes live beyond that waits in the store.
-const RUNS_MAX: usize = 10_000;
+pub(super) const RUNS_MAX: usize = 10_000;
 
 impl Dispatcher {
     /// Takes deliveries that no run has taken yet.
@@ -27,18 +27,27 @@ impl Dispatcher {
             };
             let full = deliveries.len() == DELIVERIES_MAX;
             let mut done = Vec::new();
+            let mut coming = Vec::new();
             for delivery in deliveries {
-                let id = delivery.id.clone();
-                done.extend(self.take_delivery(delivery).await.map(|note| (id, note)));
+                let (id, about) = (delivery.id.clone(), (delivery.platform.clone(), delivery.heard.clone()));
+                let note = self.take_delivery(delivery).await;
+                if note.is_some() && about.1.event == HeardEvent::Started {
+                    coming.push((id.clone(), about));
+                }
+                done.extend(note.map(|note| (id, note)));
             }
             // What a run has taken is marked by its own commit; the next page is read when those are through.
             self.backlog = full && done.is_empty();
             if done.is_empty() {
                 return;
             }
-            if let Err(error) = self.performer.store.mark_handled(done).await {
-                tracing::warn!(error = %error, "deliveries could not be marked; trying again");
-                return;
+            let ours = match self.performer.store.mark_handled(done).await {
+                Ok(ours) => ours,
+                Err(error) => return tracing::warn!(error = %error, "deliveries could not be marked; trying again"),
+            };
+            // Another agent may have been quicker; then it looks.
+            for (_, (platform, heard)) in coming.into_iter().filter(|(id, _)| ours.contains(id)) {
+                self.tasks.spawn(self.baseline.clone().look(platform, heard));
             }
             if !full {
                 return;
@@ -78,14 +87,24 @@ impl Dispatcher {
                 self.turn(&run, Event::Nudged { why });
                 Some(note)
             }
-            (HeardEvent::Started, None) => {
-                let look = self.baseline.clone().look(platform.clone(), heard.clone());
-                self.tasks.spawn(look);
-                Some("kept; the version before is looked at".to_owned())
+            (HeardEvent::Started, None) => Some("kept; the version before is looked at".to_owned()),
+            (HeardEvent::Failed | HeardEvent::Cancelled | HeardEvent::RolledBack, None) => {
+                self.unless_anothers(&delivery).await
             }
-            (HeardEvent::Started, Some(_))
-            | (HeardEvent::Built | HeardEvent::Ready, _)
-            | (HeardEvent::Failed | HeardEvent::Cancelled | HeardEvent::RolledBack, None) => Some("kept".to_owned()),
+            (HeardEvent::Started, Some(_)) | (HeardEvent::Built | HeardEvent::Ready, _) => Some("kept".to_owned()),
+        }
+    }
+
+    /// What another agent's run should hear of waits for that agent, or for whoever takes the run over.
+    async fn unless_anothers(&self, delivery: &StoredDelivery) -> Option<String> {
+        let store = &self.performer.store;
+        match store.run_of(&delivery.platform, &delivery.heard.deployment).await {
+            Ok(Some(run)) if run.ended_at.is_none() && !self.runs.contains_key(&run.id) => None,
+            Ok(_) => Some("kept".to_owned()),
+            Err(error) => {
+                tracing::warn!(error = %error, "runs could not be read; trying again");
+                None
+            }
         }
     }
 
@@ -118,7 +137,7 @@ impl Dispatcher {
         let mut state = RunState::new(run.clone(), delivery.platform, delivery.heard, self.ids.seed(), now);
         state.opened_app = delivery.opened_app;
         let plan = Arc::new(RunPlan::unconfirmed(self.performer.config.load_full()));
-        let mut live = Live::new(state, plan, 0, now);
+        let mut live = Live::new(state, plan, now);
         live.delivery = Some(delivery.id);
         self.runs.insert(run.clone(), live);
         self.turn(&run, Event::Began);

@@ -12,12 +12,14 @@ mod effects;
 mod handle;
 mod heartbeat;
 mod intake;
+mod lease;
 mod order;
 mod perform;
 mod plan;
 mod probe;
 mod reconcile;
 mod record;
+mod recovery;
 mod start;
 
 pub use agent::{Agent, Parts, StartError};

@@ -1,10 +1,12 @@
 //! A person's word, as the dispatcher takes it: approvals and orders.
 
-use super::dispatcher::{Dispatcher, Live, resume};
+use std::sync::Arc;
+
+use super::dispatcher::{Dispatcher, Live};
 use super::handle::{ApprovalError, Approver, Awaiting, OrderError};
 use super::plan::RunPlan;
 use crate::domain::RunId;
-use crate::machine::{Event, Phase};
+use crate::machine::{Event, Phase, RunState};
 
 impl Dispatcher {
     /// What `run` waits to have approved, if `by` may know; with `act`, it is approved.
@@ -58,7 +60,7 @@ impl Dispatcher {
     async fn ended_run(&self, run: &RunId) -> Result<Live, OrderError> {
         let store = &self.performer.store;
         let read = async {
-            let Some(record) = store.run_record(run).await? else {
+            let Some(record) = store.take_ended(&self.recovery.agent, run).await? else {
                 return Ok(None);
             };
             let history = match &record.key {
@@ -74,15 +76,16 @@ impl Dispatcher {
                 return Err(OrderError::Store);
             }
         };
-        let config = self.performer.config.load_full();
-        let now = self.clock.now();
-        let unconfirmed = RunPlan::unconfirmed(std::sync::Arc::clone(&config));
-        let live = resume(&record, unconfirmed, now).map_err(|_| OrderError::TooLate(run.clone()))?;
-        let Some(deployment) = live.state.deployment.clone() else {
+        if record.ended_at.is_none() {
+            return Err(OrderError::Elsewhere(run.clone()));
+        }
+        let state: RunState = serde_json::from_str(&record.state).map_err(|_| OrderError::TooLate(run.clone()))?;
+        let Some(deployment) = &state.deployment else {
             return Err(OrderError::TooLate(run.clone()));
         };
         // What is restored is verified by the checks there are now.
-        let plan = RunPlan::of(config, &deployment, &history.warmups_ms);
-        resume(&record, plan, now).map_err(|_| OrderError::TooLate(run.clone()))
+        let config = self.performer.config.load_full();
+        let plan = RunPlan::of(config, deployment, &history.warmups_ms);
+        Ok(Live::stored(state, Arc::new(plan), &record, self.clock.now()))
     }
 }

@@ -8,7 +8,9 @@ use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::{CallAnswer, Commit, Deployment, DeploymentId, DeploymentState, Heard, PlatformName, Reason};
+use crate::domain::{
+    CallAnswer, Commit, Deployment, DeploymentId, DeploymentState, Heard, PlatformName, Reason, Timestamp,
+};
 use crate::http::Client;
 use crate::machine::{Controls, Facts};
 use crate::platform::Platform;
@@ -20,6 +22,8 @@ use super::record::known;
 
 /// How long the platform may take to say what it lists.
 const LOOK_MAX: Duration = Duration::from_secs(25);
+/// How late after its decision a rollback call may begin.
+const CALL_LATE_MAX: Duration = Duration::from_secs(30);
 /// How long a control may take to answer.
 const CONTROL_MAX: Duration = Duration::from_secs(10);
 
@@ -162,15 +166,41 @@ impl Performer {
     }
 
     /// Asks the platform to go back. It re-reads what is current just before the call.
+    ///
+    /// The call begins only if it can end before `held_until`, and is given up then: whoever takes the run over waits for that
+    /// moment, looks, and only then makes a call of their own. Whether it is over is asked before anything is sent, so that a
+    /// process which stood still sends nothing when it goes on.
     pub(super) async fn roll_back(
         &self,
         deployment: &Deployment,
         bad: &DeploymentId,
         target: &DeploymentId,
+        held_until: Timestamp,
     ) -> CallAnswer {
-        match self.platform(&deployment.key.platform) {
-            Ok(platform) => platform.roll_back(&deployment.key, bad, target).await,
-            Err(reason) => CallAnswer::NotSent { reason },
+        let platform = match self.platform(&deployment.key.platform) {
+            Ok(platform) => platform,
+            Err(reason) => return CallAnswer::NotSent { reason },
+        };
+        let left = Duration::from_millis(held_until.ms_since(self.clock.now()));
+        if left < platform.call_max() {
+            return CallAnswer::NotSent {
+                reason: "this agent stood still between the decision and the call".to_owned(),
+            };
         }
+        tokio::select! {
+            biased;
+            () = tokio::time::sleep(left) => CallAnswer::Unknown {
+                reason: format!("no answer in {} s", left.as_secs()),
+            },
+            answer = platform.roll_back(&deployment.key, bad, target) => answer,
+        }
+    }
+
+    /// For how long a rollback call on `platform` may be under way, from the decision on.
+    pub(super) fn call_held(&self, platform: &PlatformName) -> Duration {
+        let longest = self
+            .platform(platform)
+            .map_or(Duration::ZERO, |platform| platform.call_max());
+        longest + CALL_LATE_MAX
     }
 }

@@ -1,19 +1,29 @@
 //! What the machine decided, in the store's words.
 
-use crate::domain::{DeliveryId, Deployment, MessageId, Outcome, RunId};
-use crate::machine::{Advance, Entry, Known, Phase, Record, RunState};
+use crate::domain::{AgentId, DeliveryId, Deployment, MessageId, Outcome, RunId};
+use crate::machine::{Advance, Began, Entry, Known, Phase, Record, RunState};
 use crate::outcome::{self, ApprovalKey};
-use crate::store::{Commit, History, JournalEntry, LedgerWrite, NewMessage, RunRecord};
+use crate::store::{Commit, History, Hold, JournalEntry, LedgerWrite, NewMessage, RunRecord};
 
 use super::plan::RunPlan;
 
-/// The commit of one decision. `version` is the run's next version; `config_hash` names the config it began with.
+/// Whose decision it is, and how it follows on what is stored.
+pub(super) struct Hand {
+    pub(super) agent: AgentId,
+    /// The run's next version.
+    pub(super) version: u64,
+    pub(super) fence: u64,
+    pub(super) hold: Hold,
+    /// The delivery that the run takes with it.
+    pub(super) delivery: Option<DeliveryId>,
+}
+
+/// The commit of one decision.
 pub(super) fn commit(
     state: &RunState,
     run_plan: &RunPlan,
-    version: u64,
     decided: &Decided,
-    delivery: Option<DeliveryId>,
+    hand: Hand,
     approvals: &ApprovalKey,
 ) -> Result<Commit, serde_json::Error> {
     let config = &run_plan.config;
@@ -23,7 +33,7 @@ pub(super) fn commit(
         .flat_map(|said| messages(said, config, approvals))
         .collect();
     Ok(Commit {
-        run: run_record(state, &config.hash, version)?,
+        run: run_record(state, &config.hash, &hand)?,
         journal: decided.journal.iter().map(journal_entry).collect(),
         messages,
         ledger: decided
@@ -32,7 +42,10 @@ pub(super) fn commit(
             .cloned()
             .map(|record| ledger_write(record, &state.id))
             .collect(),
-        delivery,
+        only: state.began != Began::ByHand,
+        delivery: hand.delivery,
+        agent: hand.agent,
+        hold: hand.hold,
     })
 }
 
@@ -53,7 +66,7 @@ impl Decided {
     }
 }
 
-fn run_record(state: &RunState, config_hash: &str, version: u64) -> Result<RunRecord, serde_json::Error> {
+fn run_record(state: &RunState, config_hash: &str, hand: &Hand) -> Result<RunRecord, serde_json::Error> {
     let deployment: Option<&Deployment> = state.deployment.as_ref();
     let heard = &state.heard;
     let commit = deployment.map_or(&heard.commit, |d| &d.commit);
@@ -80,7 +93,9 @@ fn run_record(state: &RunState, config_hash: &str, version: u64) -> Result<RunRe
         reason: state.reason.clone(),
         config_hash: config_hash.to_owned(),
         state: serde_json::to_string(&without_bodies(state))?,
-        version,
+        version: hand.version,
+        deployed_at: deployment.and_then(|d| d.created_at),
+        fence: hand.fence,
     })
 }
 
@@ -135,12 +150,14 @@ fn ledger_write(record: Record, run: &RunId) -> LedgerWrite {
             key,
             deployment,
             target,
+            intents_seen,
             at,
         } => LedgerWrite::Intent {
             key,
             run,
             deployment,
             target,
+            intents_seen,
             at,
         },
         Record::Made { key, deployment, at } => LedgerWrite::Made {
@@ -197,6 +214,8 @@ pub(super) fn known(history: History) -> Known {
             .collect(),
         bad: history.bad,
         rollbacks_at: history.rollbacks_at,
+        intents: history.intents,
+        intents_of: history.intents_of,
         passed: history.passed_checks,
         made: history.made,
         before: history.before,

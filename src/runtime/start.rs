@@ -82,7 +82,7 @@ impl Dispatcher {
         state.began = began;
         state.drill = drill;
         let plan = Arc::new(RunPlan::unconfirmed(self.performer.config.load_full()));
-        self.runs.insert(run.clone(), Live::new(state, plan, 0, now));
+        self.runs.insert(run.clone(), Live::new(state, plan, now));
         self.turn(&run, Event::Began);
         run
     }

@@ -6,7 +6,9 @@ use crate::domain::{DeploymentId, RunId};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The address is not one that this version knows.
-    #[error("`{0}` is no store address; write `sqlite://backstop.db`, or `sqlite:///` and an absolute path")]
+    #[error(
+        "`{0}` is no store address; write `sqlite://backstop.db`, `sqlite:///` and an absolute path, or `postgres://user:password@host/database`"
+    )]
     Address(String),
     /// Another process has the file open.
     #[error("`{0}` is in use by another process; one agent owns a SQLite file, so stop the other one first")]
@@ -34,6 +36,15 @@ pub enum Error {
         /// The version asked for.
         asked: u64,
     },
+    /// Another agent has taken the run over.
+    #[error("another agent has taken run {0} over")]
+    Fenced(RunId),
+    /// Another run judges the deployment, or did.
+    #[error("another run judges {0}, or did")]
+    RunTaken(DeploymentId),
+    /// Another rollback of the app was begun since the guards looked.
+    #[error("another rollback of the app was begun since the guards of {0} looked")]
+    Overtaken(DeploymentId),
     /// Another run has begun to roll this deployment back.
     #[error("another run has begun to roll {0} back")]
     IntentTaken(DeploymentId),
@@ -51,6 +62,23 @@ pub enum Error {
         /// What the system says.
         error: std::io::Error,
     },
+    /// The server cannot be reached, or does not take writes.
+    #[error("the store at `{place}` cannot be reached: {why}; it is tried again")]
+    Unreachable {
+        /// Where it is.
+        place: String,
+        /// What the network or the server says.
+        why: String,
+    },
+    /// The server wants the transaction to be repeated, and still did after several times.
+    #[error("the store is busy with others: {0}; try again")]
+    Repeat(String),
+    /// Something else that PostgreSQL says.
+    #[error("the store failed: {0}")]
+    Postgres(String),
+    /// No thread could be started.
+    #[error("no thread could be started for the store: {0}")]
+    Thread(std::io::Error),
     /// Something else that SQLite says.
     #[error("the store failed: {0}")]
     Sqlite(rusqlite::Error),
@@ -60,6 +88,21 @@ pub enum Error {
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
+}
+
+impl Error {
+    /// Whether somebody else decided first: the run is to be read again, and nothing of the decision holds.
+    pub const fn is_conflict(&self) -> bool {
+        matches!(
+            self,
+            Self::Stale { .. } | Self::Fenced(_) | Self::RunTaken(_) | Self::Overtaken(_) | Self::IntentTaken(_)
+        )
+    }
+
+    /// Whether the same transaction may go through when it is run again at once.
+    pub(super) const fn is_retryable(&self) -> bool {
+        matches!(self, Self::Repeat(_))
+    }
 }
 
 impl From<rusqlite::Error> for Error {

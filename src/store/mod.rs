@@ -1,30 +1,40 @@
 //! The store: deliveries, runs and their stories, the ledger, the outbox, pauses.
 //!
-//! In the process, on SQLite. One thread writes: it takes what waits, puts it into one transaction with a savepoint per
-//! item, commits with `synchronous = FULL`, and only then answers, so that what was answered is durable and callers
-//! that arrive together share one `fsync`. Another thread reads.
+//! What is kept and how is SQL, written once (`sql`); an engine runs it: `sqlite` in the process, for one agent; `postgres`,
+//! for several; `memory`, for simulations. What a call returns is durable. Every rule that two agents could break together
+//! is a statement that changes a row only as it was seen, so that the second one is refused, and looks again.
 
+mod engine;
 mod error;
+mod memory;
+mod postgres;
 mod row;
+mod sql;
 mod sqlite;
 #[cfg(test)]
 mod tests;
 mod view;
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::domain::{
-    AppKey, Before, DeliveryId, Deployment, DeploymentId, EndpointName, JudgedRun, Label, MessageId, PlatformName,
-    RunId, Timestamp,
+    AgentId, AppKey, Before, DeliveryId, Deployment, DeploymentId, EndpointName, JudgedRun, Label, MessageId,
+    PlatformName, RunId, Timestamp,
 };
 
+use self::engine::{Engine, Item};
+use self::sql::Db;
+
+pub use engine::Counters;
 pub use error::Error;
 pub use row::{
-    Accepted, AppPlace, Attempt, Commit, History, JournalEntry, KnownGood, LedgerWrite, Message, NewDelivery,
-    NewMessage, Next, RunRecord, StoredDelivery,
+    Accepted, AppPlace, Attempt, Commit, History, Hold, JournalEntry, KnownGood, LedgerWrite, Message, NewDelivery,
+    NewMessage, Next, RunRecord, StoredDelivery, Taken,
 };
-pub use sqlite::Counters;
 pub use sqlite::names::{Names, names_seen};
 pub use view::{
     AppView, AttemptView, DeliveryView, EndpointView, EntryView, MessageView, Page, PauseView, RunFilter, RunView,
@@ -36,42 +46,166 @@ pub const PAGE_MAX: usize = 200;
 /// A store. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    inner: Arc<sqlite::Sqlite>,
+    engine: Arc<dyn Engine>,
     clock: Clock,
+    called: Arc<Notify>,
 }
 
 impl Store {
-    /// Opens the store at `url` (`sqlite://path`, relative to the working directory, or `sqlite:///absolute/path`),
-    /// makes it if it is not there, and brings its schema up to date.
+    /// Opens the store at `url`, makes it if it is not there, and brings its schema up to date.
+    ///
+    /// `sqlite://path` is a file, relative to the working directory, or `sqlite:///absolute/path`; one agent has it open.
+    /// `postgres://user:password@host/database` is shared by several agents. `memory:` is forgotten with the process.
     ///
     /// # Errors
-    /// When the address is not one of SQLite's, the file cannot be opened, another process holds it, or a newer
+    /// When the address is none of these, the file or server cannot be used, another process holds the file, or a newer
     /// version of this program has written it.
     pub async fn open(url: &str, clock: Clock) -> Result<Self, Error> {
-        let path = url
-            .strip_prefix("sqlite://")
-            .ok_or_else(|| Error::Address(url.to_owned()))?
-            .to_owned();
-        let opened = tokio::task::spawn_blocking(move || sqlite::Sqlite::open(&path)).await;
-        let inner = Arc::new(opened.map_err(|_| Error::Closed)??);
-        Ok(Self { inner, clock })
+        let called = Arc::new(Notify::new());
+        let (url, hands, inner_clock) = (url.to_owned(), Arc::clone(&called), clock.clone());
+        let open = move || open_engine(&url, &hands, &inner_clock);
+        let engine = tokio::task::spawn_blocking(open).await.map_err(|_| Error::Closed)??;
+        Ok(Self { engine, clock, called })
     }
 
-    /// The address, for a log.
-    pub fn url_redacted(&self) -> String {
-        format!("sqlite://{}", self.inner.path)
+    /// A store that is forgotten with its last handle. Its time, by which leases are measured, is `clock`'s.
+    ///
+    /// # Errors
+    /// When there is no memory for it.
+    pub fn in_memory(clock: Clock) -> Result<Self, Error> {
+        let engine = Arc::new(memory::Memory::open(clock.clone())?);
+        let called = Arc::new(Notify::new());
+        Ok(Self { engine, clock, called })
     }
 
-    /// What the writer has done so far.
+    /// Where it is, for people: nothing secret.
+    pub fn place(&self) -> String {
+        self.engine.place()
+    }
+
+    /// Whether several agents may have it open.
+    pub fn is_shared(&self) -> bool {
+        self.engine.is_shared()
+    }
+
+    /// What the engine has done so far.
     pub fn counters(&self) -> Counters {
-        self.inner.counters()
+        self.engine.counters()
     }
 
-    /// Ends both threads; what was answered is durable already.
+    /// Lets go of the database; what was answered is durable already.
     pub async fn close(&self) {
-        let inner = Arc::clone(&self.inner);
-        // The threads end when their last item is done; waiting for them must not block the runtime.
-        let _ = tokio::task::spawn_blocking(move || inner.close()).await;
+        let engine = Arc::clone(&self.engine);
+        // What is under way ends first; waiting for it must not block the runtime.
+        let _ = tokio::task::spawn_blocking(move || engine.close()).await;
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl Fn(&dyn Db) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (item, done) = item(work);
+        self.engine.write(item).await?;
+        done()
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        question: impl Fn(&dyn Db) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (item, done) = item(question);
+        self.engine.read(item).await?;
+        done()
+    }
+
+    // Agents.
+
+    /// Gives `agent` a lease of so long from now on, by the store's own time.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn renew(&self, agent: &AgentId, lease_ms: u64) -> Result<(), Error> {
+        let agent = agent.clone();
+        self.write(move |db| sql::leases::renew(db, &agent, lease_ms)).await
+    }
+
+    /// Gives `agent` its first lease. Where only one agent can have the store open, all earlier ones are dead.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn enroll(&self, agent: &AgentId, lease_ms: u64) -> Result<(), Error> {
+        let (agent, alone) = (agent.clone(), !self.engine.is_shared());
+        self.write(move |db| {
+            if alone {
+                sql::leases::release_all(db)?;
+            }
+            sql::leases::renew(db, &agent, lease_ms)
+        })
+        .await
+    }
+
+    /// Ends the lease of `agent`, so that others take its runs at once.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn release(&self, agent: &AgentId) -> Result<(), Error> {
+        let agent = agent.clone();
+        self.write(move |db| sql::leases::release(db, &agent)).await
+    }
+
+    /// Takes over unfinished runs that no living agent owns, oldest first; their former owners' writes are refused from now on.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn take_over(&self, agent: &AgentId, limit: usize) -> Result<Vec<Taken>, Error> {
+        let agent = agent.clone();
+        self.write(move |db| sql::leases::take_over(db, &agent, limit)).await
+    }
+
+    /// Takes up one of `agent`'s own runs as it is stored, because what it holds in memory does not follow; `None` if it
+    /// ended or is another agent's.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn take_again(&self, agent: &AgentId, run: &RunId) -> Result<Option<Taken>, Error> {
+        let (agent, run) = (agent.clone(), run.clone());
+        self.write(move |db| sql::leases::take_again(db, &agent, &run)).await
+    }
+
+    /// Takes an ended run to go on with it, as a person wants; a run under way as it is, if it is `agent`'s own. `None` if
+    /// there is no such run.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn take_ended(&self, agent: &AgentId, run: &RunId) -> Result<Option<RunRecord>, Error> {
+        let (agent, run) = (agent.clone(), run.clone());
+        self.write(move |db| sql::leases::take_ended(db, &agent, &run)).await
+    }
+
+    /// Takes, or keeps, what one agent does for all; whether it is `agent`'s for the next `for_ms`.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn take_duty(&self, agent: &AgentId, name: &str, for_ms: u64) -> Result<bool, Error> {
+        let (agent, name) = (agent.clone(), name.to_owned());
+        self.write(move |db| sql::leases::take_duty(db, &agent, &name, for_ms))
+            .await
+    }
+
+    /// Tells other agents that there is news. Nothing depends on it: who does not hear it finds the news by looking.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn call_others(&self) -> Result<(), Error> {
+        if !self.engine.is_shared() {
+            return Ok(());
+        }
+        self.write(|db| db.call()).await
+    }
+
+    /// Returns when another agent has called since the last time.
+    pub async fn called(&self) {
+        self.called.notified().await;
     }
 
     // Deliveries.
@@ -81,9 +215,7 @@ impl Store {
     /// # Errors
     /// When the store is busy, full, or broken; then nothing is stored, and the sender should try again.
     pub async fn accept(&self, delivery: NewDelivery) -> Result<Accepted, Error> {
-        self.inner
-            .write(move |tx| sqlite::deliveries::accept(tx, &delivery))
-            .await
+        self.write(move |tx| sql::deliveries::accept(tx, &delivery)).await
     }
 
     /// Deliveries that something follows from and no run has taken yet, oldest first.
@@ -91,22 +223,24 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn unhandled_deliveries(&self, limit: usize) -> Result<Vec<StoredDelivery>, Error> {
-        self.inner
-            .read(move |db| sqlite::deliveries::unhandled(db, limit))
-            .await
+        self.read(move |db| sql::deliveries::unhandled(db, limit)).await
     }
 
-    /// Marks deliveries as dealt with, and says of each how.
+    /// Marks deliveries as dealt with, and says of each how. Returns those that nobody had dealt with before.
     ///
     /// # Errors
     /// When the store cannot be written; then none of them is marked.
-    pub async fn mark_handled(&self, deliveries: Vec<(DeliveryId, String)>) -> Result<(), Error> {
-        self.inner
-            .write(move |tx| {
-                let mut marks = deliveries.iter();
-                marks.try_for_each(|(id, note)| sqlite::deliveries::mark_handled(tx, id, None, note))
-            })
-            .await
+    pub async fn mark_handled(&self, deliveries: Vec<(DeliveryId, String)>) -> Result<Vec<DeliveryId>, Error> {
+        self.write(move |tx| {
+            let mut ours = Vec::new();
+            for (id, note) in &deliveries {
+                if sql::deliveries::mark_handled(tx, id, None, note)? {
+                    ours.push(id.clone());
+                }
+            }
+            Ok(ours)
+        })
+        .await
     }
 
     // Runs.
@@ -114,10 +248,10 @@ impl Store {
     /// Commits one decision: the run's state, its story, its messages, what is remembered, and the delivery it took.
     ///
     /// # Errors
-    /// [`Error::Stale`] if the run's version does not follow the stored one; [`Error::IntentTaken`] if another run has
-    /// begun to roll the same deployment back; otherwise when the store cannot be written. Nothing is stored then.
+    /// An error that [`Error::is_conflict`] if somebody else decided first, so that this does not follow; otherwise when the
+    /// store cannot be written. Nothing is stored then.
     pub async fn commit(&self, commit: Commit) -> Result<(), Error> {
-        self.inner.write(move |tx| sqlite::runs::commit(tx, &commit)).await
+        self.write(move |tx| sql::runs::commit(tx, &commit)).await
     }
 
     /// The newest run of a deployment.
@@ -126,17 +260,8 @@ impl Store {
     /// When the store cannot be read.
     pub async fn run_of(&self, platform: &PlatformName, deployment: &DeploymentId) -> Result<Option<RunRecord>, Error> {
         let (platform, deployment) = (platform.clone(), deployment.clone());
-        self.inner
-            .read(move |db| sqlite::runs::of_deployment(db, &platform, &deployment))
+        self.read(move |db| sql::runs::of_deployment(db, &platform, &deployment))
             .await
-    }
-
-    /// Runs that have not ended, oldest first.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn unfinished_runs(&self) -> Result<Vec<RunRecord>, Error> {
-        self.inner.read(sqlite::runs::unfinished).await
     }
 
     /// One run with its state, to be taken up again.
@@ -145,7 +270,7 @@ impl Store {
     /// When the store cannot be read.
     pub async fn run_record(&self, id: &RunId) -> Result<Option<RunRecord>, Error> {
         let id = id.clone();
-        self.inner.read(move |db| sqlite::runs::by_id(db, &id)).await
+        self.read(move |db| sql::runs::by_id(db, &id)).await
     }
 
     /// Keeps the text of a config under its hash, for the runs that began with it.
@@ -154,8 +279,7 @@ impl Store {
     /// When the store cannot be written.
     pub async fn save_config(&self, hash: &str, text: &str) -> Result<(), Error> {
         let (hash, text, now) = (hash.to_owned(), text.to_owned(), self.clock.now());
-        self.inner
-            .write(move |tx| sqlite::runs::save_config(tx, &hash, &text, now))
+        self.write(move |tx| sql::runs::save_config(tx, &hash, &text, now))
             .await
     }
 
@@ -165,7 +289,7 @@ impl Store {
     /// When the store cannot be read.
     pub async fn config(&self, hash: &str) -> Result<Option<String>, Error> {
         let hash = hash.to_owned();
-        self.inner.read(move |db| sqlite::runs::config(db, &hash)).await
+        self.read(move |db| sql::runs::config(db, &hash)).await
     }
 
     // The ledger and pauses.
@@ -176,7 +300,7 @@ impl Store {
     /// When the store cannot be read.
     pub async fn history(&self, key: &AppKey, now: Timestamp) -> Result<History, Error> {
         let key = key.clone();
-        self.inner.read(move |db| sqlite::ledger::history(db, &key, now)).await
+        self.read(move |db| sql::ledger::history(db, &key, now)).await
     }
 
     /// Keeps what the checks saw of the version that is live while another is on its way.
@@ -185,8 +309,7 @@ impl Store {
     /// When the store cannot be written.
     pub async fn looked_before(&self, key: &AppKey, before: Vec<Before>) -> Result<(), Error> {
         let key = key.clone();
-        self.inner
-            .write(move |tx| sqlite::ledger::looked_before(tx, &key, &before))
+        self.write(move |tx| sql::ledger::looked_before(tx, &key, &before))
             .await
     }
 
@@ -196,7 +319,7 @@ impl Store {
     /// When the store cannot be written.
     pub async fn pause(&self, app: &str, until: Timestamp) -> Result<(), Error> {
         let app = app.to_owned();
-        self.inner.write(move |tx| sqlite::ledger::pause(tx, &app, until)).await
+        self.write(move |tx| sql::ledger::pause(tx, &app, until)).await
     }
 
     /// Ends a pause; whether there was one.
@@ -205,7 +328,7 @@ impl Store {
     /// When the store cannot be written.
     pub async fn resume(&self, app: &str) -> Result<bool, Error> {
         let app = app.to_owned();
-        self.inner.write(move |tx| sqlite::ledger::resume(tx, &app)).await
+        self.write(move |tx| sql::ledger::resume(tx, &app)).await
     }
 
     /// Until when the app with this name is paused.
@@ -214,9 +337,7 @@ impl Store {
     /// When the store cannot be read.
     pub async fn paused_until(&self, app: &str, now: Timestamp) -> Result<Option<Timestamp>, Error> {
         let app = app.to_owned();
-        self.inner
-            .read(move |db| sqlite::ledger::paused_until(db, &app, now))
-            .await
+        self.read(move |db| sql::ledger::paused_until(db, &app, now)).await
     }
 
     /// The pauses that have not ended.
@@ -224,7 +345,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn pauses(&self, now: Timestamp) -> Result<Vec<PauseView>, Error> {
-        self.inner.read(move |db| sqlite::ledger::pauses(db, now)).await
+        self.read(move |db| sql::ledger::pauses(db, now)).await
     }
 
     // Trust.
@@ -234,7 +355,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn places(&self) -> Result<Vec<AppPlace>, Error> {
-        self.inner.read(|db| sqlite::trust::places(db, None)).await
+        self.read(|db| sql::trust::places(db, None)).await
     }
 
     /// Whether a run was about `deployment`, or about a newer one in its place. One of which nobody says when it was made
@@ -244,7 +365,7 @@ impl Store {
     /// When the store cannot be read.
     pub async fn knows(&self, deployment: &Deployment) -> Result<bool, Error> {
         let deployment = deployment.clone();
-        self.inner.read(move |db| sqlite::runs::knows(db, &deployment)).await
+        self.read(move |db| sql::runs::knows(db, &deployment)).await
     }
 
     /// The environments of the app with this name that runs were about.
@@ -253,7 +374,7 @@ impl Store {
     /// When the store cannot be read.
     pub async fn places_of(&self, app: &str) -> Result<Vec<AppPlace>, Error> {
         let app = app.to_owned();
-        self.inner.read(move |db| sqlite::trust::places(db, Some(&app))).await
+        self.read(move |db| sql::trust::places(db, Some(&app))).await
     }
 
     /// The ended runs of one app and environment, newest first, with what people said of them.
@@ -262,7 +383,7 @@ impl Store {
     /// When the store cannot be read.
     pub async fn judged_runs(&self, key: &AppKey) -> Result<Vec<JudgedRun>, Error> {
         let key = key.clone();
-        self.inner.read(move |db| sqlite::trust::judged(db, &key)).await
+        self.read(move |db| sql::trust::judged(db, &key)).await
     }
 
     /// Keeps what a person says of a run that found its deployment bad; whether there is such a run.
@@ -271,19 +392,26 @@ impl Store {
     /// When the store cannot be written.
     pub async fn label(&self, run: &RunId, label: Label) -> Result<bool, Error> {
         let (run, now) = (run.clone(), self.clock.now());
-        self.inner
-            .write(move |tx| sqlite::trust::label(tx, &run, label, now))
-            .await
+        self.write(move |tx| sql::trust::label(tx, &run, label, now)).await
     }
 
     // The outbox.
 
-    /// Messages to attempt now, the gravest first, then the oldest; none to an endpoint that is switched off.
+    /// Takes messages to attempt now, the gravest first, then the oldest; none to an endpoint that is switched off or in `but`.
+    /// What is taken is given to nobody else until its attempt is recorded, or `agent`'s lease ends.
     ///
     /// # Errors
-    /// When the store cannot be read.
-    pub async fn due_messages(&self, now: Timestamp, limit: usize) -> Result<Vec<Message>, Error> {
-        self.inner.read(move |db| sqlite::outbox::due(db, now, limit)).await
+    /// When the store cannot be written.
+    pub async fn take_due(
+        &self,
+        agent: &AgentId,
+        now: Timestamp,
+        limit: usize,
+        but: BTreeSet<EndpointName>,
+    ) -> Result<Vec<Message>, Error> {
+        let agent = agent.clone();
+        self.write(move |tx| sql::outbox::take_due(tx, &agent, now, limit, &but))
+            .await
     }
 
     /// When the next message is to be attempted.
@@ -291,7 +419,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn next_due(&self) -> Result<Option<Timestamp>, Error> {
-        self.inner.read(sqlite::outbox::next_due).await
+        self.read(sql::outbox::next_due).await
     }
 
     /// Keeps an attempt and what follows from it.
@@ -299,8 +427,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be written.
     pub async fn record_attempt(&self, attempt: Attempt, next: Next) -> Result<(), Error> {
-        self.inner
-            .write(move |tx| sqlite::outbox::record_attempt(tx, &attempt, &next))
+        self.write(move |tx| sql::outbox::record_attempt(tx, &attempt, &next))
             .await
     }
 
@@ -310,8 +437,7 @@ impl Store {
     /// When the store cannot be written.
     pub async fn endpoint_off(&self, endpoint: EndpointName, reason: String) -> Result<(), Error> {
         let now = self.clock.now();
-        self.inner
-            .write(move |tx| sqlite::outbox::endpoint_off(tx, &endpoint, &reason, now))
+        self.write(move |tx| sql::outbox::endpoint_off(tx, &endpoint, &reason, now))
             .await
     }
 
@@ -321,7 +447,7 @@ impl Store {
     /// When the store cannot be written.
     pub async fn replay(&self, id: &MessageId, now: Timestamp) -> Result<bool, Error> {
         let id = id.clone();
-        self.inner.write(move |tx| sqlite::outbox::replay(tx, &id, now)).await
+        self.write(move |tx| sql::outbox::replay(tx, &id, now)).await
     }
 
     /// Messages that wait, and the oldest one's moment.
@@ -329,7 +455,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn outbox_depth(&self) -> Result<(u64, Option<Timestamp>), Error> {
-        self.inner.read(sqlite::outbox::depth).await
+        self.read(sql::outbox::depth).await
     }
 
     // Views.
@@ -339,7 +465,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn list_runs(&self, filter: RunFilter) -> Result<Page<RunView>, Error> {
-        self.inner.read(move |db| sqlite::views::runs(db, &filter)).await
+        self.read(move |db| sql::views::runs(db, &filter)).await
     }
 
     /// One run.
@@ -348,7 +474,7 @@ impl Store {
     /// When the store cannot be read.
     pub async fn run(&self, id: &RunId) -> Result<Option<RunView>, Error> {
         let id = id.clone();
-        self.inner.read(move |db| sqlite::views::run(db, &id)).await
+        self.read(move |db| sql::views::run(db, &id)).await
     }
 
     /// A page of a run's story, oldest first, after the entry numbered `after`.
@@ -357,9 +483,7 @@ impl Store {
     /// When the store cannot be read.
     pub async fn journal(&self, id: &RunId, after: i64, limit: usize) -> Result<Page<EntryView>, Error> {
         let id = id.clone();
-        self.inner
-            .read(move |db| sqlite::views::journal(db, &id, after, limit))
-            .await
+        self.read(move |db| sql::views::journal(db, &id, after, limit)).await
     }
 
     /// Received deliveries, newest first; `before` is the last page's last id.
@@ -367,8 +491,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn list_deliveries(&self, before: Option<String>, limit: usize) -> Result<Page<DeliveryView>, Error> {
-        self.inner
-            .read(move |db| sqlite::views::deliveries(db, before.as_deref(), limit))
+        self.read(move |db| sql::views::deliveries(db, before.as_deref(), limit))
             .await
     }
 
@@ -378,7 +501,7 @@ impl Store {
     /// When the store cannot be read.
     pub async fn delivery(&self, id: &DeliveryId) -> Result<Option<DeliveryView>, Error> {
         let id = id.clone();
-        self.inner.read(move |db| sqlite::views::delivery(db, &id)).await
+        self.read(move |db| sql::views::delivery(db, &id)).await
     }
 
     /// Messages, newest first, of one run if asked.
@@ -391,8 +514,7 @@ impl Store {
         before: Option<String>,
         limit: usize,
     ) -> Result<Page<MessageView>, Error> {
-        self.inner
-            .read(move |db| sqlite::views::messages(db, run.as_ref(), before.as_deref(), limit))
+        self.read(move |db| sql::views::messages(db, run.as_ref(), before.as_deref(), limit))
             .await
     }
 
@@ -402,7 +524,7 @@ impl Store {
     /// When the store cannot be read.
     pub async fn message(&self, id: &MessageId) -> Result<Option<MessageView>, Error> {
         let id = id.clone();
-        self.inner.read(move |db| sqlite::views::message(db, &id)).await
+        self.read(move |db| sql::views::message(db, &id)).await
     }
 
     /// Endpoints that something was queued for, with how they fare.
@@ -410,7 +532,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn endpoints(&self) -> Result<Vec<EndpointView>, Error> {
-        self.inner.read(sqlite::views::endpoints).await
+        self.read(sql::views::endpoints).await
     }
 
     /// Apps that a run was about, with their newest run.
@@ -418,7 +540,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn apps(&self) -> Result<Vec<AppView>, Error> {
-        self.inner.read(sqlite::views::apps).await
+        self.read(sql::views::apps).await
     }
 
     // Housekeeping.
@@ -428,7 +550,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be written.
     pub async fn key(&self, name: &'static str, fresh: [u8; 32]) -> Result<[u8; 32], Error> {
-        self.inner.write(move |tx| sqlite::runs::key(tx, name, fresh)).await
+        self.write(move |tx| sql::runs::key(tx, name, fresh)).await
     }
 
     /// Whether the store can be written now.
@@ -437,7 +559,7 @@ impl Store {
     /// When it cannot.
     pub async fn writable(&self) -> Result<(), Error> {
         let now = self.clock.now();
-        self.inner.write(move |tx| sqlite::runs::touch(tx, now)).await
+        self.write(move |tx| sql::runs::touch(tx, now)).await
     }
 
     /// Removes what is too old: deduplication keys after 48 hours, ended runs, deliveries and messages after 30 days.
@@ -445,6 +567,36 @@ impl Store {
     /// # Errors
     /// When the store cannot be written.
     pub async fn purge(&self, now: Timestamp) -> Result<(), Error> {
-        self.inner.write(move |tx| sqlite::runs::purge(tx, now)).await
+        self.write(move |tx| sql::runs::purge(tx, now)).await
     }
+}
+
+fn open_engine(url: &str, called: &Arc<Notify>, clock: &Clock) -> Result<Arc<dyn Engine>, Error> {
+    if let Some(path) = url.strip_prefix("sqlite://") {
+        return Ok(Arc::new(sqlite::Sqlite::open(path, clock)?));
+    }
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Ok(Arc::new(postgres::Postgres::open(url, called)?));
+    }
+    if url == "memory:" {
+        return Ok(Arc::new(memory::Memory::open(clock.clone())?));
+    }
+    Err(Error::Address(url.to_owned()))
+}
+
+/// Work as the engine takes it, and its result once it was done.
+fn item<T: Send + 'static>(
+    work: impl Fn(&dyn Db) -> Result<T, Error> + Send + 'static,
+) -> (Item, impl FnOnce() -> Result<T, Error>) {
+    let slot = Arc::new(Mutex::new(None));
+    let result = Arc::clone(&slot);
+    let item: Item = Box::new(move |db| {
+        let done = work(db)?;
+        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
+        Ok(())
+    });
+    (item, move || {
+        let done = result.lock().unwrap_or_else(PoisonError::into_inner).take();
+        done.ok_or(Error::Closed)
+    })
 }

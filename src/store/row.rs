@@ -1,9 +1,9 @@
 //! What goes into the store and comes out of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
-    AppKey, Before, CheckName, DeliveryId, DeploymentId, EndpointName, Fleet, Heard, MessageId, OutcomeEvent,
+    AgentId, AppKey, Before, CheckName, DeliveryId, DeploymentId, EndpointName, Fleet, Heard, MessageId, OutcomeEvent,
     PlatformName, RunId, TimesBefore, Timestamp, Verdict,
 };
 
@@ -72,6 +72,33 @@ pub struct Commit {
     pub ledger: Vec<LedgerWrite>,
     /// The delivery that the run took.
     pub delivery: Option<DeliveryId>,
+    /// Who decided it.
+    pub agent: AgentId,
+    /// A first commit only: refuse it if the deployment is being judged, or was.
+    pub only: bool,
+    /// For how long the run's owner may have a call under way.
+    pub hold: Hold,
+}
+
+/// For how long a run's owner may have a call to the platform under way. Whoever takes the run over waits until then
+/// before a call of their own, because no platform checks who calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// None is.
+    Release,
+    /// As it was said before.
+    Keep,
+    /// So many milliseconds from now on.
+    For(u64),
+}
+
+/// A run that was taken over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// As it is stored, with its new fence.
+    pub run: RunRecord,
+    /// For how long, in milliseconds, its former owner may still have a call under way.
+    pub hold_ms: u64,
 }
 
 /// A run as stored.
@@ -111,6 +138,10 @@ pub struct RunRecord {
     pub state: String,
     /// 1 for the first commit, and one more with each.
     pub version: u64,
+    /// When the platform made the deployment.
+    pub deployed_at: Option<Timestamp>,
+    /// 1 for the first owner, and one more for each that takes the run over: the writes of earlier ones are refused.
+    pub fence: u64,
 }
 
 /// An app in an environment, as runs have named it.
@@ -176,6 +207,7 @@ pub enum LedgerWrite {
         run: RunId,
         deployment: DeploymentId,
         target: DeploymentId,
+        intents_seen: u64,
         at: Timestamp,
     },
     /// The run's rollback made this deployment.
@@ -211,6 +243,10 @@ pub struct History {
     pub passed_checks: BTreeSet<(CheckName, String)>,
     /// The last 20 warm-ups, in milliseconds, newest first.
     pub warmups_ms: Vec<u64>,
+    /// How many intents to roll back there were so far.
+    pub intents: u64,
+    /// Which run holds the intent for each deployment.
+    pub intents_of: BTreeMap<DeploymentId, RunId>,
     /// Made by our own rollbacks.
     pub made: BTreeSet<DeploymentId>,
     /// What the checks saw of the version before the one that is on its way.

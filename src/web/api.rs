@@ -238,6 +238,10 @@ pub(super) async fn order(State(app): State<Arc<App>>, Segment(id): Segment) -> 
             let detail = "the run has made its call already, or never knew its deployment";
             Err(Problem::new(StatusCode::CONFLICT, detail))
         }
+        Err(OrderError::Elsewhere(_)) => {
+            let detail = "the run is under way at another agent; ask that one, or again when it has ended";
+            Err(Problem::new(StatusCode::CONFLICT, detail))
+        }
         Err(OrderError::Store) => Err(Problem::unavailable(
             "the store cannot be used now; the log says why",
             AGAIN_S,

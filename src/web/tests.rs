@@ -198,6 +198,8 @@ impl Site {
             config_hash: "hash".to_owned(),
             state: "{}".to_owned(),
             version: 1,
+            deployed_at: None,
+            fence: 1,
         };
         let probe = r#"{"seen":{"class":"broken","latency_ms":12},"budget_to":500,"budget_max":2000}"#;
         let entry = |kind: &str, data: Option<&str>| JournalEntry {
@@ -208,6 +210,9 @@ impl Site {
         };
         let journal = vec![entry("note", None), entry("probe", Some(probe))];
         let commit = Commit {
+            agent: "agt_1".into(),
+            only: false,
+            hold: crate::store::Hold::Release,
             run,
             journal,
             messages: Vec::new(),

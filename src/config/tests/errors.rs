@@ -79,7 +79,7 @@ fn a_file_that_is_not_there() {
 fn what_is_not_there_yet_is_said() {
     insta::assert_snapshot!(check(r#"
 [store]
-url = "postgres://backstop:pw@db/backstop"
+url = "mysql://backstop:pw@db/backstop"
 [outcome.page]
 pagerduty = "{{ secret.PD }}"
 [check.home]
@@ -87,9 +87,9 @@ get = "/"
 when.stage = "ready"
 step = []
 "#), @r#"
-    error: PostgreSQL is not available yet as a store
+    error: `url` in [store] is not the address of a store
       --> checks.toml:2:7
-       = help: use `sqlite://backstop.db`: one agent keeps its state in a file of its own
+       = help: write `sqlite://` and a path: `sqlite://backstop.db`; or, for several agents, `postgres://user:password@host/database`
 
     error: `pagerduty` is not available yet as a receiver of outcomes
       --> checks.toml:4:1
@@ -319,7 +319,7 @@ url = "backstop.db"
 
     error: `url` in [store] is not the address of a store
       --> checks.toml:9:7
-       = help: write `sqlite://` and a path: `sqlite://backstop.db`
+       = help: write `sqlite://` and a path: `sqlite://backstop.db`; or, for several agents, `postgres://user:password@host/database`
     "#);
 }
 

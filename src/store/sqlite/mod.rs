@@ -1,13 +1,10 @@
-//! The engine: one thread that writes, one that reads, and the file they share.
+//! The engine for one agent: one thread that writes, one that reads, and the file they share.
+//!
+//! The writer takes what waits, puts it into one transaction with a savepoint per item, commits with `synchronous = FULL`, and
+//! only then answers, so that callers that arrive together share one `fsync`.
 
-pub(super) mod deliveries;
-pub(super) mod ledger;
+mod database;
 pub(super) mod names;
-pub(super) mod outbox;
-pub(super) mod runs;
-pub(super) mod times;
-pub(super) mod trust;
-pub(super) mod views;
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
@@ -15,10 +12,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use rusqlite::{Connection, OpenFlags, Savepoint};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Error;
+use super::engine::{Counters, Engine, Item};
+use crate::clock::Clock;
+pub(super) use database::{Database, migrate};
 
 /// Items that may wait for the writer; past that, callers are told to try again.
 const WRITES_MAX: usize = 4_096;
@@ -32,27 +34,15 @@ const READS_MAX: usize = 1_024;
 /// The writer's name, as debuggers show it.
 const WRITER: &str = "store-writer";
 
-/// Forward steps of the schema; a file's `user_version` says how many it has taken.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/001.sql")];
-
 /// One item; without a transaction it only says that it was not stored.
-type Write = Box<dyn FnOnce(Option<&mut rusqlite::Transaction<'_>>) -> Answer + Send>;
+type Write = Box<dyn FnOnce(Option<(&mut rusqlite::Transaction<'_>, &Clock)>) -> Answer + Send>;
 /// Sends an item's answer once the transaction it was in has ended, well (`true`) or not.
 type Answer = Box<dyn FnOnce(bool) + Send>;
-type Read = Box<dyn FnOnce(&Connection) + Send>;
-
-/// What the writer has done so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Transactions committed.
-    pub commits: u64,
-    /// Items in them.
-    pub items: u64,
-}
+type Read = Box<dyn FnOnce(&Database<'_>) + Send>;
 
 /// An open SQLite file.
 pub(super) struct Sqlite {
-    pub(super) path: String,
+    path: String,
     writes: Mutex<Option<mpsc::Sender<Write>>>,
     reads: Mutex<Option<mpsc::Sender<Read>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -63,7 +53,7 @@ pub(super) struct Sqlite {
 }
 
 impl Sqlite {
-    pub(super) fn open(path: &str) -> Result<Self, Error> {
+    pub(super) fn open(path: &str, clock: &Clock) -> Result<Self, Error> {
         let lock = lock(path)?;
         let mut writer = Connection::open(path)?;
         writer.pragma_update(None, "journal_mode", "WAL")?;
@@ -77,7 +67,8 @@ impl Sqlite {
         let (reads, read_queue) = mpsc::channel(READS_MAX);
         let (commits, items) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let (counted_commits, counted_items) = (Arc::clone(&commits), Arc::clone(&items));
-        let write = move || write_all(writer, write_queue, &counted_commits, &counted_items);
+        let (write_clock, read_clock) = (clock.clone(), clock.clone());
+        let write = move || write_all(writer, &write_clock, write_queue, &counted_commits, &counted_items);
         let threads = vec![
             std::thread::Builder::new()
                 .name(WRITER.to_owned())
@@ -85,7 +76,7 @@ impl Sqlite {
                 .map_err(unusable(path))?,
             std::thread::Builder::new()
                 .name("store-reader".to_owned())
-                .spawn(move || read_all(&reader, read_queue))
+                .spawn(move || read_all(&reader, &read_clock, read_queue))
                 .map_err(unusable(path))?,
         ];
         Ok(Self {
@@ -99,22 +90,11 @@ impl Sqlite {
         })
     }
 
-    pub(super) fn counters(&self) -> Counters {
-        Counters {
-            commits: self.commits.load(Ordering::Relaxed),
-            items: self.items.load(Ordering::Relaxed),
-        }
-    }
-
-    /// Runs `item` in the writer's next transaction, in a savepoint of its own; returns after the commit.
-    pub(super) async fn write<T: Send + 'static>(
-        &self,
-        item: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
-    ) -> Result<T, Error> {
+    async fn write(&self, item: Item) -> Result<(), Error> {
         let (reply, answer) = oneshot::channel();
         let write: Write = Box::new(move |transaction| {
             let result = match transaction {
-                Some(transaction) => in_savepoint(transaction, item),
+                Some((transaction, clock)) => in_savepoint(transaction, clock, item),
                 None => Err(Error::Busy),
             };
             Box::new(move |committed| {
@@ -134,23 +114,44 @@ impl Sqlite {
         answer.await.map_err(|_| Error::Closed)?
     }
 
-    /// Runs `question` on the reading connection.
-    pub(super) async fn read<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
-    ) -> Result<T, Error> {
+    async fn read(&self, mut question: Item) -> Result<(), Error> {
         let (reply, answer) = oneshot::channel();
-        let read: Read = Box::new(move |connection| {
-            let _ = reply.send(question(connection));
+        let read: Read = Box::new(move |database| {
+            let _ = reply.send(question(database));
         });
         let queue = lock_of(&self.reads).clone().ok_or(Error::Closed)?;
         queue.send(read).await.map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?
     }
+}
+
+impl Engine for Sqlite {
+    fn write(&self, item: Item) -> BoxFuture<'_, Result<(), Error>> {
+        self.write(item).boxed()
+    }
+
+    fn read(&self, question: Item) -> BoxFuture<'_, Result<(), Error>> {
+        self.read(question).boxed()
+    }
+
+    fn counters(&self) -> Counters {
+        Counters {
+            commits: self.commits.load(Ordering::Relaxed),
+            items: self.items.load(Ordering::Relaxed),
+        }
+    }
+
+    fn place(&self) -> String {
+        format!("sqlite://{}", self.path)
+    }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
 
     /// Lets both threads end what they have, and waits for them: the reader first, because whoever closes the file last
     /// moves the log into it.
-    pub(super) fn close(&self) {
+    fn close(&self) {
         lock_of(&self.reads).take();
         let mut threads = lock_of(&self.threads);
         for thread in threads.drain(..).rev() {
@@ -187,43 +188,26 @@ fn lock(path: &str) -> Result<File, Error> {
     }
 }
 
-fn migrate(connection: &mut Connection, path: &str) -> Result<(), Error> {
-    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    if found > known {
-        return Err(Error::NewerSchema {
-            path: path.to_owned(),
-            found,
-            known,
-        });
-    }
-    for (index, step) in MIGRATIONS.iter().enumerate().skip(usize::try_from(found).unwrap_or(0)) {
-        let transaction = connection.transaction()?;
-        transaction.execute_batch(step)?;
-        transaction.pragma_update(None, "user_version", i64::try_from(index + 1).unwrap_or(i64::MAX))?;
-        transaction.commit()?;
-    }
-    Ok(())
-}
-
 /// Runs one item so that its failure leaves the others of the transaction alone.
-fn in_savepoint<T>(
-    transaction: &mut rusqlite::Transaction<'_>,
-    item: impl FnOnce(&Connection) -> Result<T, Error>,
-) -> Result<T, Error> {
-    let savepoint: Savepoint<'_> = transaction.savepoint()?;
-    let result = item(&savepoint)?;
-    savepoint.commit()?;
-    Ok(result)
+fn in_savepoint(transaction: &mut rusqlite::Transaction<'_>, clock: &Clock, mut item: Item) -> Result<(), Error> {
+    let savepoint = transaction.savepoint()?;
+    item(&Database::new(&savepoint, clock))?;
+    Ok(savepoint.commit()?)
 }
 
 /// The writer: takes what waits, commits it together, answers.
-fn write_all(mut connection: Connection, mut queue: mpsc::Receiver<Write>, commits: &AtomicU64, items: &AtomicU64) {
+fn write_all(
+    mut connection: Connection,
+    clock: &Clock,
+    mut queue: mpsc::Receiver<Write>,
+    commits: &AtomicU64,
+    items: &AtomicU64,
+) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while queue.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
         let count = batch.len() as u64;
         let mut answers = Vec::with_capacity(batch.len());
-        let committed = commit_batch(&mut connection, batch.drain(..), &mut answers);
+        let committed = commit_batch(&mut connection, clock, batch.drain(..), &mut answers);
         if committed.is_ok() {
             commits.fetch_add(1, Ordering::Relaxed);
             items.fetch_add(count, Ordering::Relaxed);
@@ -239,6 +223,7 @@ fn write_all(mut connection: Connection, mut queue: mpsc::Receiver<Write>, commi
 
 fn commit_batch(
     connection: &mut Connection,
+    clock: &Clock,
     batch: impl Iterator<Item = Write>,
     answers: &mut Vec<Answer>,
 ) -> Result<(), Error> {
@@ -249,22 +234,13 @@ fn commit_batch(
             return Err(error.into());
         }
     };
-    answers.extend(batch.map(|item| item(Some(&mut transaction))));
+    answers.extend(batch.map(|item| item(Some((&mut transaction, clock)))));
     Ok(transaction.commit()?)
 }
 
-fn read_all(connection: &Connection, mut queue: mpsc::Receiver<Read>) {
+fn read_all(connection: &Connection, clock: &Clock, mut queue: mpsc::Receiver<Read>) {
+    let database = Database::new(connection, clock);
     while let Some(read) = queue.blocking_recv() {
-        read(connection);
+        read(&database);
     }
-}
-
-/// A count as it is stored; never negative.
-fn unsigned(stored: i64) -> u64 {
-    u64::try_from(stored).unwrap_or(0)
-}
-
-/// A row that does not hold what this version writes.
-fn unreadable(what: &str, error: impl std::fmt::Display) -> Error {
-    Error::Row(format!("{what}: {error}"))
 }

@@ -1,12 +1,10 @@
 //! The rows that people and scripts see.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params, params_from_iter};
-
 use super::super::{
     AppView, AttemptView, DeliveryView, EndpointView, EntryView, Error, MessageView, PAGE_MAX, Page, RunFilter, RunView,
 };
-use super::unsigned;
-use crate::domain::{DeliveryId, MessageId, RunId, Timestamp};
+use super::{Db, Row, ToValue as _, Value, values};
+use crate::domain::{DeliveryId, MessageId, RunId};
 
 const RUN: &str =
     "id, platform, app, environment, deployment, commit_sha, phase, verdict, action, reason, started_at, ended_at";
@@ -14,15 +12,7 @@ const MESSAGE: &str =
     "id, endpoint, run, event, state, reason, attempts, page, created_at, CASE WHEN state = 'queued' THEN next_at END";
 const DELIVERY: &str = "id, platform, received_at, event_word, deployment, run, note";
 
-fn at(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
-    row.get(column).map(Timestamp::from_millis)
-}
-
-fn at_or_none(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
-    Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_millis))
-}
-
-fn run_view(row: &Row<'_>) -> rusqlite::Result<RunView> {
+fn run_view(row: &Row) -> Result<RunView, Error> {
     Ok(RunView {
         id: row.get(0)?,
         platform: row.get(1)?,
@@ -34,8 +24,8 @@ fn run_view(row: &Row<'_>) -> rusqlite::Result<RunView> {
         verdict: row.get(7)?,
         action: row.get(8)?,
         reason: row.get(9)?,
-        started_at: at(row, 10)?,
-        ended_at: at_or_none(row, 11)?,
+        started_at: row.get(10)?,
+        ended_at: row.get(11)?,
     })
 }
 
@@ -56,7 +46,7 @@ fn bounded(limit: usize) -> usize {
     limit.clamp(1, PAGE_MAX)
 }
 
-pub(crate) fn runs(db: &Connection, filter: &RunFilter) -> Result<Page<RunView>, Error> {
+pub(crate) fn runs(db: &dyn Db, filter: &RunFilter) -> Result<Page<RunView>, Error> {
     let limit = bounded(filter.limit);
     let wanted = [
         ("app =", &filter.app),
@@ -65,10 +55,10 @@ pub(crate) fn runs(db: &Connection, filter: &RunFilter) -> Result<Page<RunView>,
         ("id <", &filter.before),
     ];
     let mut conditions = vec!["1 = 1".to_owned()];
-    let mut values: Vec<&dyn ToSql> = Vec::new();
+    let mut values: Vec<Value<'_>> = Vec::new();
     for (condition, value) in &wanted {
         if let Some(value) = value {
-            values.push(value);
+            values.push(value.to_value());
             conditions.push(format!("{condition} ?{}", values.len()));
         }
     }
@@ -77,46 +67,37 @@ pub(crate) fn runs(db: &Connection, filter: &RunFilter) -> Result<Page<RunView>,
         conditions.join(" AND "),
         limit + 1
     );
-    let mut statement = db.prepare_cached(&sql)?;
-    let items = statement
-        .query_map(params_from_iter(values), run_view)?
-        .collect::<Result<_, _>>()?;
+    let items = db.all(&sql, &values, run_view)?;
     Ok(page(items, limit, |run: &RunView| run.id.clone()))
 }
 
-pub(crate) fn run(db: &Connection, id: &RunId) -> Result<Option<RunView>, Error> {
+pub(crate) fn run(db: &dyn Db, id: &RunId) -> Result<Option<RunView>, Error> {
     let sql = format!("SELECT {RUN} FROM runs WHERE id = ?1");
-    Ok(db
-        .prepare_cached(&sql)?
-        .query_row(params![id.as_str()], run_view)
-        .optional()?)
+    db.first(&sql, values![id.as_str()], run_view)
 }
 
-pub(crate) fn journal(db: &Connection, id: &RunId, after: i64, limit: usize) -> Result<Page<EntryView>, Error> {
+pub(crate) fn journal(db: &dyn Db, id: &RunId, after: i64, limit: usize) -> Result<Page<EntryView>, Error> {
     let limit = bounded(limit);
     let sql =
         "SELECT number, at, kind, text, data FROM journal WHERE run = ?1 AND number > ?2 ORDER BY number LIMIT ?3";
-    let mut statement = db.prepare_cached(sql)?;
-    let rows = statement.query_map(params![id.as_str(), after, one_more(limit)], |row| {
+    let items: Vec<EntryView> = db.all(sql, values![id.as_str(), after, one_more(limit)], |row| {
         let data: Option<String> = row.get(4)?;
         Ok(EntryView {
             number: row.get(0)?,
-            at: at(row, 1)?,
+            at: row.get(1)?,
             kind: row.get(2)?,
             text: row.get(3)?,
             data: data.and_then(|data| serde_json::from_str(&data).ok()),
         })
     })?;
-    Ok(page(rows.collect::<Result<_, _>>()?, limit, |entry: &EntryView| {
-        entry.number.to_string()
-    }))
+    Ok(page(items, limit, |entry| entry.number.to_string()))
 }
 
-fn delivery_view(row: &Row<'_>) -> rusqlite::Result<DeliveryView> {
+fn delivery_view(row: &Row) -> Result<DeliveryView, Error> {
     Ok(DeliveryView {
         id: row.get(0)?,
         platform: row.get(1)?,
-        received_at: at(row, 2)?,
+        received_at: row.get(2)?,
         event: row.get(3)?,
         deployment: row.get(4)?,
         run: row.get(5)?,
@@ -126,32 +107,28 @@ fn delivery_view(row: &Row<'_>) -> rusqlite::Result<DeliveryView> {
     })
 }
 
-pub(crate) fn deliveries(db: &Connection, before: Option<&str>, limit: usize) -> Result<Page<DeliveryView>, Error> {
+pub(crate) fn deliveries(db: &dyn Db, before: Option<&str>, limit: usize) -> Result<Page<DeliveryView>, Error> {
     let limit = bounded(limit);
-    let sql = format!("SELECT {DELIVERY} FROM deliveries WHERE ?1 IS NULL OR id < ?1 ORDER BY id DESC LIMIT ?2");
-    let mut statement = db.prepare_cached(&sql)?;
-    let items = statement
-        .query_map(params![before, one_more(limit)], delivery_view)?
-        .collect::<Result<_, _>>()?;
+    let sql = format!(
+        "SELECT {DELIVERY} FROM deliveries WHERE CAST(?1 AS TEXT) IS NULL OR id < ?1 ORDER BY id DESC LIMIT ?2"
+    );
+    let items = db.all(&sql, values![before, one_more(limit)], delivery_view)?;
     Ok(page(items, limit, |delivery: &DeliveryView| delivery.id.clone()))
 }
 
-pub(crate) fn delivery(db: &Connection, id: &DeliveryId) -> Result<Option<DeliveryView>, Error> {
+pub(crate) fn delivery(db: &dyn Db, id: &DeliveryId) -> Result<Option<DeliveryView>, Error> {
     let sql = format!("SELECT {DELIVERY}, headers, body FROM deliveries WHERE id = ?1");
-    let view = |row: &Row<'_>| {
+    let view = |row: &Row| {
         let (headers, body): (String, Vec<u8>) = (row.get(7)?, row.get(8)?);
         let mut view = delivery_view(row)?;
         view.headers = serde_json::from_str(&headers).ok();
         view.body = Some(String::from_utf8_lossy(&body).into_owned());
         Ok(view)
     };
-    Ok(db
-        .prepare_cached(&sql)?
-        .query_row(params![id.as_str()], view)
-        .optional()?)
+    db.first(&sql, values![id.as_str()], view)
 }
 
-fn message_view(row: &Row<'_>) -> rusqlite::Result<MessageView> {
+fn message_view(row: &Row) -> Result<MessageView, Error> {
     Ok(MessageView {
         id: row.get(0)?,
         endpoint: row.get(1)?,
@@ -161,8 +138,8 @@ fn message_view(row: &Row<'_>) -> rusqlite::Result<MessageView> {
         reason: row.get(5)?,
         attempts: row.get(6)?,
         page: row.get(7)?,
-        created_at: at(row, 8)?,
-        next_attempt_at: at_or_none(row, 9)?,
+        created_at: row.get(8)?,
+        next_attempt_at: row.get(9)?,
         body: None,
         attempt_log: None,
     })
@@ -170,7 +147,7 @@ fn message_view(row: &Row<'_>) -> rusqlite::Result<MessageView> {
 
 /// Messages carry their run's id, and that its age, so ordering by moment and then id is stable.
 pub(crate) fn messages(
-    db: &Connection,
+    db: &dyn Db,
     run: Option<&RunId>,
     before: Option<&str>,
     limit: usize,
@@ -178,39 +155,35 @@ pub(crate) fn messages(
     let limit = bounded(limit);
     let sql = format!(
         "SELECT {MESSAGE} FROM messages
-         WHERE (?1 IS NULL OR run = ?1)
-           AND (?2 IS NULL OR (created_at, id) < (SELECT created_at, id FROM messages WHERE id = ?2))
+         WHERE (CAST(?1 AS TEXT) IS NULL OR run = ?1)
+           AND (CAST(?2 AS TEXT) IS NULL OR (created_at, id) < (SELECT created_at, id FROM messages WHERE id = ?2))
          ORDER BY created_at DESC, id DESC LIMIT ?3"
     );
-    let mut statement = db.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![run.map(RunId::as_str), before, one_more(limit)], message_view)?;
-    Ok(page(rows.collect::<Result<_, _>>()?, limit, |message: &MessageView| {
-        message.id.clone()
-    }))
+    let items: Vec<MessageView> = db.all(
+        &sql,
+        values![run.map(RunId::as_str), before, one_more(limit)],
+        message_view,
+    )?;
+    Ok(page(items, limit, |message| message.id.clone()))
 }
 
-pub(crate) fn message(db: &Connection, id: &MessageId) -> Result<Option<MessageView>, Error> {
+pub(crate) fn message(db: &dyn Db, id: &MessageId) -> Result<Option<MessageView>, Error> {
     let sql = format!("SELECT {MESSAGE}, body FROM messages WHERE id = ?1");
-    let view = |row: &Row<'_>| {
+    let view = |row: &Row| {
         let body: Vec<u8> = row.get(10)?;
         Ok(MessageView {
             body: Some(String::from_utf8_lossy(&body).into_owned()),
             ..message_view(row)?
         })
     };
-    let Some(mut found) = db
-        .prepare_cached(&sql)?
-        .query_row(params![id.as_str()], view)
-        .optional()?
-    else {
+    let Some(mut found) = db.first(&sql, values![id.as_str()], view)? else {
         return Ok(None);
     };
     let sql =
         "SELECT at, host, status, error, response, latency_ms FROM attempts WHERE message = ?1 ORDER BY number DESC";
-    let mut statement = db.prepare_cached(sql)?;
-    let attempts = statement.query_map(params![id.as_str()], |row| {
+    let attempts = db.all(sql, values![id.as_str()], |row| {
         Ok(AttemptView {
-            at: at(row, 0)?,
+            at: row.get(0)?,
             host: row.get(1)?,
             status: row.get(2)?,
             error: row.get(3)?,
@@ -218,28 +191,27 @@ pub(crate) fn message(db: &Connection, id: &MessageId) -> Result<Option<MessageV
             latency_ms: row.get(5)?,
         })
     })?;
-    found.attempt_log = Some(attempts.collect::<Result<_, _>>()?);
+    found.attempt_log = Some(attempts);
     Ok(Some(found))
 }
 
-pub(crate) fn endpoints(db: &Connection) -> Result<Vec<EndpointView>, Error> {
-    let sql = "SELECT m.endpoint, sum(m.state = 'delivered'), sum(m.state = 'queued'), sum(m.state = 'dead'), o.reason, o.since
-               FROM messages m LEFT JOIN endpoints_off o ON o.name = m.endpoint GROUP BY m.endpoint ORDER BY m.endpoint";
-    let mut statement = db.prepare_cached(sql)?;
-    let rows = statement.query_map([], |row| {
+pub(crate) fn endpoints(db: &dyn Db) -> Result<Vec<EndpointView>, Error> {
+    let sql = "SELECT m.endpoint, count(*) FILTER (WHERE m.state = 'delivered'),
+                      count(*) FILTER (WHERE m.state = 'queued'), count(*) FILTER (WHERE m.state = 'dead'), o.reason, o.since
+               FROM messages m LEFT JOIN endpoints_off o ON o.name = m.endpoint GROUP BY m.endpoint, o.reason, o.since ORDER BY m.endpoint";
+    db.all(sql, &[], |row| {
         Ok(EndpointView {
             name: row.get(0)?,
-            delivered: unsigned(row.get(1)?),
-            queued: unsigned(row.get(2)?),
-            dead: unsigned(row.get(3)?),
+            delivered: row.get(1)?,
+            queued: row.get(2)?,
+            dead: row.get(3)?,
             off_reason: row.get(4)?,
-            off_since: at_or_none(row, 5)?,
+            off_since: row.get(5)?,
         })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    })
 }
 
-pub(crate) fn apps(db: &Connection) -> Result<Vec<AppView>, Error> {
+pub(crate) fn apps(db: &dyn Db) -> Result<Vec<AppView>, Error> {
     let sql = format!(
         "SELECT {RUN}, (SELECT g.deployment FROM ledger_good g
                         WHERE g.platform = r.platform AND g.project = r.project AND g.environment = r.environment_id
@@ -249,8 +221,7 @@ pub(crate) fn apps(db: &Connection) -> Result<Vec<AppView>, Error> {
                      AND n.environment_id = r.environment_id)
          ORDER BY app, environment LIMIT {PAGE_MAX}"
     );
-    let mut statement = db.prepare_cached(&sql)?;
-    let rows = statement.query_map([], |row| {
+    db.all(&sql, &[], |row| {
         let last_run = run_view(row)?;
         let (platform, app, environment) = (
             last_run.platform.clone(),
@@ -264,6 +235,5 @@ pub(crate) fn apps(db: &Connection) -> Result<Vec<AppView>, Error> {
             last_run,
             last_good: row.get(12)?,
         })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    })
 }

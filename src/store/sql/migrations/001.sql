@@ -40,8 +40,14 @@ CREATE TABLE runs (
     reason      TEXT,
     config_hash TEXT NOT NULL,
     state       TEXT NOT NULL,
-    version     INTEGER NOT NULL
+    version     INTEGER NOT NULL,
+    deployed_at INTEGER,
+    owner       TEXT NOT NULL,
+    fence       INTEGER NOT NULL,
+    hold_until  INTEGER
 ) STRICT;
+-- One run under way for each deployment, whichever agent begins it.
+CREATE UNIQUE INDEX runs_one ON runs (platform, deployment) WHERE ended_at IS NULL;
 CREATE INDEX runs_deployment ON runs (platform, deployment, id);
 CREATE INDEX runs_unfinished ON runs (id) WHERE ended_at IS NULL;
 CREATE INDEX runs_app ON runs (app, environment, id);
@@ -101,6 +107,11 @@ CREATE TABLE intents (
     deployment TEXT NOT NULL, target TEXT NOT NULL, run TEXT NOT NULL, at INTEGER NOT NULL,
     PRIMARY KEY (platform, project, deployment)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE intent_counts (
+    platform TEXT NOT NULL, project TEXT NOT NULL, environment TEXT NOT NULL,
+    intents INTEGER NOT NULL,
+    PRIMARY KEY (platform, project, environment)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE made (
     platform TEXT NOT NULL, project TEXT NOT NULL, environment TEXT NOT NULL,
     deployment TEXT NOT NULL, run TEXT NOT NULL, at INTEGER NOT NULL,
@@ -130,14 +141,15 @@ CREATE TABLE messages (
     state        TEXT NOT NULL,
     reason       TEXT,
     attempts     INTEGER NOT NULL,
-    next_at      INTEGER
+    next_at      INTEGER,
+    taken_by     TEXT
 ) STRICT;
 CREATE INDEX messages_due ON messages (next_at) WHERE state = 'queued';
 CREATE INDEX messages_run ON messages (run);
 CREATE INDEX messages_created ON messages (created_at, id);
 
 CREATE TABLE attempts (
-    number     INTEGER PRIMARY KEY,
+    number INTEGER PRIMARY KEY,
     message    TEXT NOT NULL,
     at         INTEGER NOT NULL,
     host       TEXT NOT NULL,
@@ -152,6 +164,18 @@ CREATE TABLE endpoints_off (
     name   TEXT PRIMARY KEY,
     reason TEXT NOT NULL,
     since  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- An agent lives as long as its lease; what a dead one owns, another takes.
+CREATE TABLE agents (
+    id          TEXT PRIMARY KEY,
+    lease_until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+-- What one agent does for all.
+CREATE TABLE duties (
+    name  TEXT PRIMARY KEY,
+    agent TEXT NOT NULL,
+    until INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE keys (

@@ -1,8 +1,7 @@
 //! How long checks took in deployments that are known to be good.
 
-use rusqlite::{Connection, params};
-
 use super::super::Error;
+use super::{Db, values};
 use crate::domain::{AppKey, CheckName, DeploymentId, TimesBefore, Timestamp};
 
 /// Deployments that a check is compared with.
@@ -10,7 +9,7 @@ const DEPLOYMENTS_MAX: i64 = 5;
 
 /// Keeps the times of one check in one deployment; the oldest deployment gives way.
 pub(crate) fn keep(
-    db: &Connection,
+    db: &dyn Db,
     key: &AppKey,
     deployment: &DeploymentId,
     times: &TimesBefore,
@@ -25,32 +24,23 @@ pub(crate) fn keep(
                AND (deployment = ?5 OR number NOT IN
                     (SELECT number FROM ledger_times WHERE platform = ?1 AND project = ?2 AND environment = ?3
                      AND check_name = ?4 AND deployment <> ?5 ORDER BY number DESC LIMIT ?6))";
-    db.prepare_cached(sql)?
-        .execute(params![p, j, e, check, deployment.as_str(), DEPLOYMENTS_MAX - 1])?;
+    db.execute(sql, values![p, j, e, check, deployment.as_str(), DEPLOYMENTS_MAX - 1])?;
     let sql = "INSERT INTO ledger_times (platform, project, environment, check_name, form, deployment, times, at)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    db.prepare_cached(sql)?.execute(params![
-        p,
-        j,
-        e,
-        check,
-        times.form,
-        deployment.as_str(),
-        text,
-        at.as_millis()
-    ])?;
+    db.execute(
+        sql,
+        values![p, j, e, check, times.form, deployment.as_str(), text, at.as_millis()],
+    )?;
     Ok(())
 }
 
 /// All that is kept of an app and environment, one row for each form of a check.
-pub(crate) fn read(db: &Connection, key: &AppKey) -> Result<Vec<TimesBefore>, Error> {
+pub(crate) fn read(db: &dyn Db, key: &AppKey) -> Result<Vec<TimesBefore>, Error> {
     let sql = "SELECT check_name, form, times FROM ledger_times
                WHERE platform = ?1 AND project = ?2 AND environment = ?3 ORDER BY check_name, number";
-    let mut statement = db.prepare_cached(sql)?;
-    let parts = params![key.platform.as_str(), key.project.as_str(), key.environment.as_str()];
-    let mut rows = statement.query(parts)?;
+    let (p, j, e) = (key.platform.as_str(), key.project.as_str(), key.environment.as_str());
     let mut found: Vec<TimesBefore> = Vec::new();
-    while let Some(row) = rows.next()? {
+    for row in db.rows(sql, values![p, j, e])? {
         let (check, form, text): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let times_ms: Vec<u32> = serde_json::from_str(&text).unwrap_or_default();
         match found

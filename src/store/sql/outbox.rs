@@ -1,0 +1,155 @@
+//! Outgoing messages, the attempts to deliver them, and endpoints that are switched off.
+
+use std::collections::BTreeSet;
+
+use super::super::{Attempt, Error, Message, NewMessage, Next};
+use super::{Db, ToValue as _, Value, values};
+use crate::domain::{AgentId, EndpointName, MessageId, Timestamp};
+
+/// Attempts kept of one message.
+const ATTEMPTS_MAX: i64 = 50;
+/// Bytes kept of an answer's body.
+const RESPONSE_BYTES_MAX: usize = 4 * 1024;
+
+/// Queues a message for its first attempt. One that is there already stays as it is.
+pub(crate) fn queue(db: &dyn Db, message: &NewMessage) -> Result<(), Error> {
+    db.execute(
+        "INSERT INTO messages
+         (id, endpoint, run, event, content_type, body, page, created_at, state, attempts, next_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'queued', 0, ?8) ON CONFLICT DO NOTHING",
+        values![
+            message.id.as_str(),
+            message.endpoint.as_str(),
+            message.run.as_ref().map(|run| run.as_str()),
+            message.event.as_str(),
+            message.content_type,
+            message.body,
+            message.page,
+            message.created_at.as_millis()
+        ],
+    )?;
+    Ok(())
+}
+
+/// Takes due messages for `agent`: until it says what came of the attempt, or its lease ends, nobody else is given them. A page
+/// goes before what is not, and a first attempt before a repeated one.
+pub(crate) fn take_due(
+    db: &dyn Db,
+    agent: &AgentId,
+    now: Timestamp,
+    limit: usize,
+    but: &BTreeSet<EndpointName>,
+) -> Result<Vec<Message>, Error> {
+    let sql = format!(
+        "SELECT id, endpoint, content_type, body, attempts, taken_by FROM messages m
+         WHERE state = 'queued' AND next_at <= ?1 AND {FREE} {}
+         ORDER BY page DESC, attempts, created_at, id LIMIT ?3",
+        and_not(but.len(), 4)
+    );
+    let (now, at) = (now.as_millis(), db.now()?.as_millis());
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut values = vec![now.to_value(), at.to_value(), limit.to_value()];
+    values.extend(but.iter().map(|name| Value::Text(name.as_str())));
+    let mut taken = Vec::new();
+    for row in db.rows(&sql, &values)? {
+        let (id, before): (String, Option<String>) = (row.get(0)?, row.get(5)?);
+        // Another agent may have taken it since; then its name stands there.
+        let sql = "UPDATE messages SET taken_by = ?2
+                   WHERE id = ?1 AND state = 'queued' AND coalesce(taken_by, '') = coalesce(?3, '')";
+        if db.execute(sql, values![id, agent.as_str(), before])? > 0 {
+            taken.push(Message {
+                id: MessageId::new(id),
+                endpoint: EndpointName::new(row.get::<String>(1)?),
+                content_type: row.get(2)?,
+                body: row.get(3)?,
+                attempts: row.get(4)?,
+            });
+        }
+    }
+    Ok(taken)
+}
+
+/// A message is free if nobody has taken it, or whoever did has no lease any more; `?2` is the database's time.
+const FREE: &str = "endpoint NOT IN (SELECT name FROM endpoints_off)
+    AND (taken_by IS NULL OR NOT EXISTS (SELECT 1 FROM agents a WHERE a.id = m.taken_by AND a.lease_until >= ?2))";
+
+/// The condition that leaves out so many endpoints, whose names are the values from `first` on.
+fn and_not(count: usize, first: usize) -> String {
+    if count == 0 {
+        return String::new();
+    }
+    let places: Vec<String> = (first..first + count).map(|place| format!("?{place}")).collect();
+    format!("AND endpoint NOT IN ({})", places.join(", "))
+}
+
+pub(crate) fn next_due(db: &dyn Db) -> Result<Option<Timestamp>, Error> {
+    let sql = "SELECT min(next_at) FROM messages
+               WHERE state = 'queued' AND taken_by IS NULL AND endpoint NOT IN (SELECT name FROM endpoints_off)";
+    Ok(db.first(sql, &[], |row| row.get(0))?.flatten())
+}
+
+pub(crate) fn depth(db: &dyn Db) -> Result<(u64, Option<Timestamp>), Error> {
+    let sql = "SELECT count(*), min(created_at) FROM messages WHERE state = 'queued'";
+    Ok(db
+        .first(sql, &[], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .unwrap_or((0, None)))
+}
+
+pub(crate) fn record_attempt(db: &dyn Db, attempt: &Attempt, next: &Next) -> Result<(), Error> {
+    let response = cut(&attempt.response);
+    db.execute(
+        "INSERT INTO attempts (message, at, host, status, error, response, latency_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        values![
+            attempt.message.as_str(),
+            attempt.at.as_millis(),
+            attempt.url_host,
+            attempt.status,
+            attempt.error,
+            response,
+            attempt.latency_ms
+        ],
+    )?;
+    let sql = "DELETE FROM attempts WHERE message = ?1 AND number NOT IN
+               (SELECT number FROM attempts WHERE message = ?1 ORDER BY number DESC LIMIT ?2)";
+    db.execute(sql, values![attempt.message.as_str(), ATTEMPTS_MAX])?;
+    let (state, next_at, reason) = match next {
+        Next::Delivered => ("delivered", None, None),
+        Next::RetryAt(at) => ("queued", Some(at.as_millis()), None),
+        Next::Dead { reason } => ("dead", None, Some(reason)),
+    };
+    let sql = "UPDATE messages SET state = ?2, next_at = ?3, reason = ?4, attempts = attempts + 1, taken_by = NULL WHERE id = ?1";
+    db.execute(sql, values![attempt.message.as_str(), state, next_at, reason])?;
+    Ok(())
+}
+
+fn cut(text: &str) -> &str {
+    let mut end = text.len().min(RESPONSE_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// Switches an endpoint off. What waits for it is kept, so that it can be delivered when it is on again.
+pub(crate) fn endpoint_off(db: &dyn Db, name: &EndpointName, reason: &str, now: Timestamp) -> Result<(), Error> {
+    let sql = "INSERT INTO endpoints_off (name, reason, since) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+    db.execute(sql, values![name.as_str(), reason, now.as_millis()])?;
+    Ok(())
+}
+
+pub(crate) fn endpoint_on(db: &dyn Db, name: &EndpointName) -> Result<bool, Error> {
+    Ok(db.execute("DELETE FROM endpoints_off WHERE name = ?1", values![name.as_str()])? > 0)
+}
+
+pub(crate) fn replay(db: &dyn Db, id: &MessageId, now: Timestamp) -> Result<bool, Error> {
+    let sql = "UPDATE messages SET state = 'queued', next_at = ?2, attempts = 0, reason = NULL, taken_by = NULL WHERE id = ?1";
+    let changed = db.execute(sql, values![id.as_str(), now.as_millis()])?;
+    let sql = "SELECT endpoint FROM messages WHERE id = ?1";
+    let endpoint: Option<String> = db.first(sql, values![id.as_str()], |row| row.get(0))?;
+    if let Some(endpoint) = endpoint {
+        // Asking for a replay says that the endpoint is wanted again.
+        endpoint_on(db, &EndpointName::new(endpoint))?;
+    }
+    Ok(changed > 0)
+}

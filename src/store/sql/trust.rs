@@ -1,0 +1,80 @@
+//! What trust is measured by: ended runs of one app and environment, and what people said of them.
+
+use super::super::{AppPlace, Error};
+use super::runs::verdict;
+use super::{Db, Row, values};
+use crate::domain::{AppKey, DeploymentId, JudgedRun, Label, RunId, Timestamp};
+
+/// Runs looked at of one app and environment.
+const RUNS_MAX: usize = 500;
+/// Apps, each in one environment, listed at most.
+const PLACES_MAX: usize = 200;
+
+fn place(row: &Row) -> Result<AppPlace, Error> {
+    let text = |column: usize| row.get::<String>(column);
+    Ok(AppPlace {
+        key: AppKey {
+            platform: text(0)?.as_str().into(),
+            project: text(1)?.as_str().into(),
+            environment: text(2)?.as_str().into(),
+        },
+        app: text(3)?,
+        environment: text(4)?,
+    })
+}
+
+/// The apps and environments that runs were about, by the names of their newest run; of one app if asked.
+pub(crate) fn places(db: &dyn Db, app: Option<&str>) -> Result<Vec<AppPlace>, Error> {
+    let sql = format!(
+        "SELECT platform, project, environment_id, app, environment FROM runs r
+         WHERE project IS NOT NULL AND (CAST(?1 AS TEXT) IS NULL OR app = ?1)
+           AND id = (SELECT max(id) FROM runs n WHERE n.platform = r.platform AND n.project = r.project
+                     AND n.environment_id = r.environment_id)
+         ORDER BY app, environment LIMIT {PLACES_MAX}"
+    );
+    db.all(&sql, values![app], place)
+}
+
+/// Ended runs, newest first.
+pub(crate) fn judged(db: &dyn Db, key: &AppKey) -> Result<Vec<JudgedRun>, Error> {
+    let sql = format!(
+        "SELECT r.id, r.deployment, r.is_rollback, r.verdict, r.action, r.reason, r.started_at, r.ended_at, l.label
+         FROM runs r LEFT JOIN labels l ON l.run = r.id
+         WHERE r.platform = ?1 AND r.project = ?2 AND r.environment_id = ?3 AND r.ended_at IS NOT NULL
+         ORDER BY r.id DESC LIMIT {RUNS_MAX}"
+    );
+    db.all(
+        &sql,
+        values![key.platform.as_str(), key.project.as_str(), key.environment.as_str()],
+        |row| {
+            Ok(JudgedRun {
+                id: RunId::new(row.get::<String>(0)?),
+                deployment: DeploymentId::new(row.get::<String>(1)?),
+                is_rollback: row.get(2)?,
+                verdict: row.get::<Option<String>>(3)?.as_deref().and_then(verdict),
+                action: row.get(4)?,
+                reason: row.get::<Option<String>>(5)?.unwrap_or_default(),
+                started_at: row.get(6)?,
+                ended_at: row.get(7)?,
+                label: row.get::<Option<String>>(8)?.as_deref().and_then(Label::of_word),
+            })
+        },
+    )
+}
+
+/// Keeps what a person says of a run that found its deployment bad; whether there is such a run.
+pub(crate) fn label(db: &dyn Db, run: &RunId, label: Label, at: Timestamp) -> Result<bool, Error> {
+    let found: Option<i64> = db.first(
+        "SELECT 1 FROM runs WHERE id = ?1 AND verdict = 'unhealthy'",
+        values![run.as_str()],
+        |row| row.get(0),
+    )?;
+    if found.is_some() {
+        db.execute(
+            "INSERT INTO labels (run, label, at) VALUES (?1, ?2, ?3)
+                    ON CONFLICT (run) DO UPDATE SET label = excluded.label, at = excluded.at",
+            values![run.as_str(), label.as_str(), at.as_millis()],
+        )?;
+    }
+    Ok(found.is_some())
+}

@@ -1,0 +1,236 @@
+//! What a store must do, on each engine.
+
+mod agents;
+mod contract;
+mod postgres;
+#[path = "../../../tests/support/postgres.rs"]
+mod server;
+mod sqlite;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use self::server::Cluster;
+use super::*;
+use crate::clock::ManualClock;
+use crate::domain::{
+    Before, CheckName, Commit as DeployedCommit, DeploymentState, Fleet, Heard, HeardEvent, OutcomeEvent, Reason,
+    TimesBefore, Verdict,
+};
+
+const START: Timestamp = Timestamp::from_millis(1_773_325_867_000);
+
+/// A fresh store, and what must live as long as it does.
+struct Open {
+    store: Store,
+    clock: ManualClock,
+    _place: Option<TempDir>,
+    _server: Option<Arc<Cluster>>,
+}
+
+impl Open {
+    fn memory() -> Self {
+        let (clock, hand) = Clock::manual(START);
+        Self {
+            store: Store::in_memory(clock).unwrap(),
+            clock: hand,
+            _place: None,
+            _server: None,
+        }
+    }
+
+    async fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (clock, hand) = Clock::manual(START);
+        Self {
+            store: Store::open(&url(&folder), clock).await.unwrap(),
+            clock: hand,
+            _place: Some(folder),
+            _server: None,
+        }
+    }
+
+    async fn postgres() -> Self {
+        let (server, url) = fresh_database().await;
+        let (clock, hand) = Clock::manual(START);
+        Self {
+            store: Store::open(&url, clock).await.unwrap(),
+            clock: hand,
+            _place: None,
+            _server: Some(server),
+        }
+    }
+}
+
+/// The shared server and the address of a database in it. Its client blocks, which a runtime's thread may not.
+async fn fresh_database() -> (Arc<Cluster>, String) {
+    let made = tokio::task::spawn_blocking(|| {
+        let server = Cluster::shared();
+        let url = server.database();
+        (server, url)
+    });
+    made.await.unwrap()
+}
+
+/// Each of these holds on each engine; one that is not listed here is dead code.
+macro_rules! on_every_engine {
+    ($($module:ident: $($name:ident),+;)+) => {$($(
+        mod $name {
+            use super::*;
+
+            #[tokio::test]
+            async fn in_memory() {
+                $module::$name(Open::memory()).await;
+            }
+
+            #[tokio::test]
+            async fn in_a_file() {
+                $module::$name(Open::sqlite().await).await;
+            }
+
+            #[tokio::test]
+            async fn on_a_server() {
+                $module::$name(Open::postgres().await).await;
+            }
+        }
+    )+)+};
+}
+
+on_every_engine! {
+    contract:
+        a_delivery_is_there_once,
+        deliveries_wait_in_order_until_they_are_dealt_with,
+        a_decision_is_committed_whole_or_not_at_all,
+        one_intent_for_each_deployment,
+        the_ledger_remembers_by_app_and_environment,
+        the_fleet_is_the_apps_that_were_good_and_those_of_them_that_fail_now,
+        the_times_of_the_last_five_good_deployments_are_kept,
+        what_was_seen_of_the_version_before_gives_way_to_a_newer_look,
+        messages_are_due_gravest_first_until_they_are_delivered_or_dead,
+        an_endpoint_that_is_off_is_left_alone_until_it_is_wanted_again,
+        lists_are_paged_and_filtered,
+        a_pause_ends_by_itself_or_by_hand,
+        a_failing_item_leaves_those_beside_it_alone,
+        what_no_run_was_about_is_known_only_if_it_is_older,
+        deduplication_is_kept_for_48_hours;
+    agents:
+        a_run_is_its_owners_until_the_lease_ends,
+        ended_runs_are_left_alone_until_a_person_wants_one,
+        whoever_takes_over_knows_for_how_long_a_call_may_be_under_way,
+        one_run_for_each_deployment,
+        a_delivery_begins_one_run,
+        a_message_is_given_to_one_agent,
+        busy_endpoints_are_passed_over,
+        one_agent_has_a_duty;
+}
+
+fn url(folder: &TempDir) -> String {
+    format!("sqlite://{}/test.db", folder.path().display())
+}
+
+fn delivery(number: u32, event: HeardEvent) -> NewDelivery {
+    NewDelivery {
+        id: DeliveryId::new(format!("dlv_{number:04}")),
+        platform: "temps".into(),
+        received_at: START,
+        event_word: Some("deploy.live".to_owned()),
+        heard: Some(Heard {
+            event,
+            deployment: format!("dep_{number}").as_str().into(),
+            project: None,
+            app: Some("shop".to_owned()),
+            environment: None,
+            commit: DeployedCommit::default(),
+            url: None,
+            triggered_by: None,
+        }),
+        note: None,
+        opened_app: None,
+        dedup_key: format!("key {number}").into_bytes(),
+        headers: vec![("user-agent".to_owned(), "temps".to_owned())],
+        body: b"{}".to_vec(),
+    }
+}
+
+fn key() -> AppKey {
+    AppKey {
+        platform: "temps".into(),
+        project: "7".into(),
+        environment: "3".into(),
+    }
+}
+
+fn run(number: u32, version: u64) -> RunRecord {
+    RunRecord {
+        is_rollback: false,
+        id: RunId::new(format!("run_{number:04}")),
+        platform: "temps".into(),
+        deployment: format!("dep_{number}").as_str().into(),
+        key: Some(key()),
+        app: "shop".to_owned(),
+        environment: "production".to_owned(),
+        commit_sha: Some("abc".to_owned()),
+        started_at: START,
+        ended_at: None,
+        phase: "judging".to_owned(),
+        verdict: None,
+        action: None,
+        reason: None,
+        config_hash: "hash".to_owned(),
+        state: "{}".to_owned(),
+        version,
+        deployed_at: None,
+        fence: 1,
+    }
+}
+
+fn commit(run: RunRecord) -> Commit {
+    Commit {
+        run,
+        journal: Vec::new(),
+        messages: Vec::new(),
+        ledger: Vec::new(),
+        delivery: None,
+        agent: "agt_1".into(),
+        only: false,
+        hold: Hold::Release,
+    }
+}
+
+fn message(number: u32, page: bool) -> NewMessage {
+    NewMessage {
+        id: MessageId::new(format!("whk_{number:04}")),
+        endpoint: "ops".into(),
+        run: Some(RunId::new("run_0001")),
+        event: OutcomeEvent::SmokeTestPassed,
+        content_type: "application/json".to_owned(),
+        body: format!("{{\"number\":{number}}}").into_bytes(),
+        page,
+        created_at: START.plus_ms(u64::from(number)),
+    }
+}
+
+fn attempt(message: &MessageId) -> Attempt {
+    Attempt {
+        message: message.clone(),
+        at: START,
+        url_host: "ops.example".to_owned(),
+        status: Some(500),
+        error: None,
+        response: "no".to_owned(),
+        latency_ms: 12,
+    }
+}
+
+fn intent(run: u32, deployment: &str, intents_seen: u64) -> LedgerWrite {
+    LedgerWrite::Intent {
+        key: key(),
+        run: RunId::new(format!("run_{run:04}")),
+        deployment: deployment.into(),
+        target: "dep_0".into(),
+        intents_seen,
+        at: START,
+    }
+}
