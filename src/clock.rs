@@ -1,7 +1,11 @@
 //! The only place that reads the system's time and randomness.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
+
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
 
 use crate::domain::Timestamp;
 
@@ -22,8 +26,18 @@ impl Clock {
 
     /// A clock that stands at `at` until [`ManualClock::advance`] moves it.
     pub fn manual(at: Timestamp) -> (Self, ManualClock) {
-        let manual = ManualClock(Arc::new(std::sync::Mutex::new(at)));
+        let manual = ManualClock(Arc::new(Mutex::new(at)));
         (Self(Arc::new(manual.clone())), manual)
+    }
+
+    /// A clock that goes with the async runtime's own time, from `at` on: a simulation makes hours of it pass in a moment.
+    /// `wall_ahead_ms` is how far the wall clock is ahead of it, and may be changed meanwhile.
+    pub fn of_runtime(at: Timestamp, wall_ahead_ms: Arc<AtomicI64>) -> Self {
+        Self(Arc::new(RuntimeTime {
+            at,
+            started: tokio_now(),
+            wall_ahead_ms,
+        }))
     }
 
     /// The moment for everything that is measured: it starts at the wall clock's time and then moves with the
@@ -71,9 +85,31 @@ fn wall_now() -> Timestamp {
     Timestamp::from_millis(0).plus(since_epoch)
 }
 
+struct RuntimeTime {
+    at: Timestamp,
+    started: tokio::time::Instant,
+    wall_ahead_ms: Arc<AtomicI64>,
+}
+
+impl Source for RuntimeTime {
+    fn now(&self) -> Timestamp {
+        self.at.plus(tokio_now().duration_since(self.started))
+    }
+
+    fn wall(&self) -> Timestamp {
+        let ahead = self.wall_ahead_ms.load(Ordering::Relaxed);
+        Timestamp::from_millis(self.now().as_millis().saturating_add(ahead))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the clocks")]
+fn tokio_now() -> tokio::time::Instant {
+    tokio::time::Instant::now()
+}
+
 /// A clock for tests: it moves only when told.
 #[derive(Clone)]
-pub struct ManualClock(Arc<std::sync::Mutex<Timestamp>>);
+pub struct ManualClock(Arc<Mutex<Timestamp>>);
 
 impl ManualClock {
     /// Moves the clock forward.
@@ -83,7 +119,7 @@ impl ManualClock {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Timestamp> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -99,9 +135,15 @@ impl Source for ManualClock {
 
 /// Where ids and seeds come from.
 #[derive(Clone, Default)]
-pub struct Ids;
+pub struct Ids(Option<Arc<Mutex<Xoshiro256PlusPlus>>>);
 
 impl Ids {
+    /// Ids that are the same each time for the same seed, for simulations.
+    pub fn seeded(seed: u64) -> Self {
+        let generator = Xoshiro256PlusPlus::seed_from_u64(seed);
+        Self(Some(Arc::new(Mutex::new(generator))))
+    }
+
     /// A new id: `prefix_` and a ULID, so that ids sort by age.
     pub fn next(&self, prefix: &str, at: Timestamp) -> String {
         let random = self.seed_128();
@@ -115,7 +157,10 @@ impl Ids {
     /// A random number, for a run's jitter.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads randomness")]
     pub fn seed(&self) -> u64 {
-        rand::Rng::next_u64(&mut rand::rng())
+        match &self.0 {
+            Some(generator) => generator.lock().unwrap_or_else(PoisonError::into_inner).next_u64(),
+            None => rand::Rng::next_u64(&mut rand::rng()),
+        }
     }
 
     /// Random bytes for a key, from the operating system's source by way of a cryptographic generator.

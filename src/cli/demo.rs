@@ -65,7 +65,7 @@ struct Stage {
 impl Stage {
     async fn build(fault: RollbackFault) -> anyhow::Result<Self> {
         let clock = Clock::system();
-        let folder = std::env::temp_dir().join(Ids.next("backstop-demo", clock.now()));
+        let folder = std::env::temp_dir().join(Ids::default().next("backstop-demo", clock.now()));
         std::fs::create_dir(&folder).with_context(|| format!("making {}", folder.display()))?;
         let temps = Temps::start(Generation::G3, SECRET).await?;
         temps.set_rollback_fault(fault);

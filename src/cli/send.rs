@@ -59,7 +59,7 @@ fn sample(args: &SendArgs, clock: &Clock) -> String {
     json!({
         "event": args.event,
         "timestamp": now.to_string(),
-        "delivery_id": Ids.next("whk", now),
+        "delivery_id": Ids::default().next("whk", now),
         "deployment_id": args.deployment,
         "app": args.app,
         "environment": "production",

@@ -57,8 +57,9 @@ pub(super) async fn parts(config: Config, env: Arc<dyn Env + Send + Sync>) -> an
         store,
         client,
         clock,
-        ids: Ids,
+        ids: Ids::default(),
         metrics: Metrics::new(),
+        decide: crate::machine::advance,
         env,
     })
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ::http::HeaderValue;
 use ::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, COOKIE, HOST, LOCATION, SET_COOKIE};
+use futures_util::future::BoxFuture;
 use ipnet::IpNet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
@@ -61,10 +62,23 @@ pub enum Error {
     Build(#[from] reqwest::Error),
 }
 
+/// What a request is handed to in place of the network: a simulated world.
+pub trait Wire: Send + Sync {
+    /// Answers one request, in its own time.
+    fn answer(&self, request: Request) -> BoxFuture<'_, Result<Response, Failure>>;
+}
+
+/// Where requests go.
+#[derive(Clone)]
+enum Beyond {
+    Network(Arc<Transports>),
+    Wire(Arc<dyn Wire>),
+}
+
 /// Sends requests. Cheap to clone; clones share the limits.
 #[derive(Clone)]
 pub struct Client {
-    transports: Arc<Transports>,
+    beyond: Beyond,
     lookup: Arc<dyn Lookup>,
     allow: Arc<[IpNet]>,
     in_flight: Arc<Semaphore>,
@@ -85,13 +99,25 @@ impl Client {
     pub(super) fn with_lookup(network: Network, lookup: Arc<dyn Lookup>) -> Result<Self, Error> {
         let allow: Arc<[IpNet]> = network.allow.into();
         Ok(Self {
-            transports: Arc::new(Transports::new(Arc::clone(&lookup), Arc::clone(&allow))?),
+            beyond: Beyond::Network(Arc::new(Transports::new(Arc::clone(&lookup), Arc::clone(&allow))?)),
             lookup,
             allow,
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
             per_host_max: network.per_host_max,
             hosts: Arc::default(),
         })
+    }
+
+    /// A client whose requests a simulated world answers, within the same limits of time and number.
+    pub fn over(wire: Arc<dyn Wire>) -> Self {
+        Self {
+            beyond: Beyond::Wire(wire),
+            lookup: Arc::new(SystemLookup),
+            allow: Arc::new([]),
+            in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
+            per_host_max: PER_HOST_MAX,
+            hosts: Arc::default(),
+        }
     }
 
     /// Sends `request` and reads its whole answer. Never retries.
@@ -251,7 +277,19 @@ impl Client {
         started: Instant,
     ) -> Result<Response, Failure> {
         mark(Mark::Began);
-        let building = self.building(request, hop, trust, jar)?;
+        let transports = match &self.beyond {
+            Beyond::Network(transports) => transports,
+            Beyond::Wire(wire) => {
+                let asked = Request {
+                    method: hop.method.clone(),
+                    url: hop.url.clone(),
+                    body: hop.body.clone(),
+                    ..request.clone()
+                };
+                return wire.answer(asked).await;
+            }
+        };
+        let building = self.building(transports, request, hop, trust, jar)?;
         #[expect(clippy::disallowed_methods, reason = "the one place that sends")]
         let sent = building.send().await;
         let answer = sent.map_err(|error| of_error(&error))?;
@@ -299,6 +337,7 @@ impl Client {
     /// The request of one hop, ready to be sent.
     fn building(
         &self,
+        transports: &Transports,
         request: &Request,
         hop: &Hop,
         trust: Trust,
@@ -314,7 +353,7 @@ impl Client {
             route: request.route.clone(),
             tls: request.tls.clone(),
         };
-        let client = self.transports.client(&way);
+        let client = transports.client(&way);
         let client = client.map_err(|error| Failure::new(Reason::LocalTrouble, error.to_string()))?;
         let mut building = client.request(hop.method.clone(), url);
         for (name, value) in &request.headers {

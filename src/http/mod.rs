@@ -16,7 +16,7 @@ mod tls;
 mod transport;
 mod vet;
 
-pub use client::{Client, Error, Network};
+pub use client::{Client, Error, Network, Wire};
 pub use failure::Failure;
 pub use jar::Jar;
 pub use tls::TlsError;

@@ -11,8 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Ids};
 use crate::config::{self, Config};
-use crate::domain::{AgentId, PlatformName};
+use crate::domain::{AgentId, PlatformName, Timestamp};
 use crate::http::Client;
+use crate::machine::{Advance, Event, Plan, RunState};
 use crate::outcome::ApprovalKey;
 use crate::platform::Platform;
 use crate::store::{self, Store};
@@ -48,9 +49,14 @@ pub struct Parts {
     pub ids: Ids,
     /// Counters.
     pub metrics: Metrics,
+    /// What decides: [`crate::machine::advance`], unless a simulation shows that it would notice a wrong one.
+    pub decide: Decide,
     /// Where secrets and files come from, to read the config that an unfinished run began with.
     pub env: Arc<dyn config::Env + Send + Sync>,
 }
+
+/// A machine: what follows from an event.
+pub type Decide = fn(&Plan, RunState, Event, Timestamp) -> Advance;
 
 /// Why an agent did not start.
 #[derive(Debug, thiserror::Error)]
@@ -158,6 +164,7 @@ impl Agent {
         let ids = parts.ids.clone();
         let (mut dispatcher, inbox) =
             Dispatcher::new(recovery.clone(), prober, approvals, ids, metrics, outbox, stop.clone());
+        dispatcher.decide = parts.decide;
         loop {
             let recovered = recovery.take_over().await?;
             if recovered.is_empty() {

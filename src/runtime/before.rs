@@ -69,7 +69,7 @@ impl Baseline {
         let now = self.performer.clock.now();
         let target = Target {
             deployment: live.clone(),
-            run: RunId::new(Ids.next("run", now)),
+            run: RunId::new(Ids::default().next("run", now)),
             kept: Kept::default(),
             at_own_address: false,
         };

@@ -18,6 +18,7 @@ use crate::outcome::ApprovalKey;
 use crate::store::{self, Hold, RunRecord};
 use crate::telemetry::Metrics;
 
+use super::agent::Decide;
 use super::before::Baseline;
 use super::handle::{CancelError, Command};
 use super::intake::RUNS_MAX;
@@ -132,6 +133,7 @@ impl Live {
 
 /// Owns the runs.
 pub(super) struct Dispatcher {
+    pub(super) decide: Decide,
     pub(super) recovery: Recovery,
     pub(super) performer: Performer,
     pub(super) prober: Prober,
@@ -167,6 +169,7 @@ impl Dispatcher {
         let clock = performer.clock.clone();
         let baseline = Baseline::new(performer.clone(), prober.clone());
         let dispatcher = Self {
+            decide: advance,
             recovery,
             baseline,
             performer,
@@ -302,7 +305,7 @@ impl Dispatcher {
             live.waiting.push_back(event);
             return;
         }
-        let mut decided = advance(&live.plan.plan, live.state.clone(), event, now);
+        let mut decided = (self.decide)(&live.plan.plan, live.state.clone(), event, now);
         live.pending.add(&mut decided);
         live.state = decided.state;
         live.effects.extend(decided.effects);

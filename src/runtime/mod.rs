@@ -22,7 +22,7 @@ mod record;
 mod recovery;
 mod start;
 
-pub use agent::{Agent, Parts, StartError};
+pub use agent::{Agent, Decide, Parts, StartError};
 pub use handle::{ApprovalError, Approver, Awaiting, CancelError, Handle, OrderError, StartRunError, Started};
 pub use plan::RunPlan;
 pub use probe::{Kept, Looked, Prober, StepLooked, Target};

@@ -75,7 +75,7 @@ impl Load {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_is_there_once_and_every_run_ends() {
-    let mut seed = Ids.seed();
+    let mut seed = Ids::default().seed();
     println!("seed {seed}");
     let mut stage = Stage::new(
         Generation::Guide,

@@ -64,7 +64,7 @@ async fn test(args: &TestArgs, config: Config) -> anyhow::Result<Report> {
     let wanted = wanted(&plan, &args.only)?;
     let target = Target {
         deployment,
-        run: RunId::new(Ids.next("run", Clock::system().now())),
+        run: RunId::new(Ids::default().next("run", Clock::system().now())),
         kept: Kept::default(),
         at_own_address: false,
     };

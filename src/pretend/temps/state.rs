@@ -159,7 +159,7 @@ impl State {
         let (commit, message) = release.map_or_else(Default::default, |release| (release.commit, release.message));
         match self.generation {
             Generation::Guide => json!({
-                "event": format!("deploy.{what}"), "timestamp": at.to_string(), "delivery_id": Ids.next("whk", at),
+                "event": format!("deploy.{what}"), "timestamp": at.to_string(), "delivery_id": Ids::default().next("whk", at),
                 "deployment_id": self.id(id), "app": APP, "environment": ENVIRONMENT_NAME, "url": self.app_url,
                 "commit": {"sha": commit, "message": message, "author": "Ada", "branch": "main"},
                 "triggered_by": "git_push",
@@ -168,7 +168,7 @@ impl State {
                 let named = generation != Generation::G1;
                 let status = if what == "live" { "succeeded" } else { "created" };
                 json!({
-                    "id": Ids.next("evt", at), "event_type": format!("deployment_{status}"),
+                    "id": Ids::default().next("evt", at), "event_type": format!("deployment_{status}"),
                     "timestamp": at.to_string(), "project_id": PROJECT,
                     "payload": {
                         "deployment_id": self.id(id), "project_id": PROJECT,
