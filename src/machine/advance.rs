@@ -6,7 +6,7 @@ use super::state::{LookFor, Phase, RunState};
 use crate::domain::{Outcome, OutcomeEvent, Timestamp};
 
 /// Being woken this much later than asked means that nobody was looking in between.
-const GAP_MS: u64 = 10_000;
+pub(super) const GAP_MS: u64 = 10_000;
 
 /// Applies `event` at `now` to `state` and says what is to be recorded and done.
 ///

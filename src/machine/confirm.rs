@@ -1,6 +1,6 @@
 //! Confirming: what the platform says the deployment is.
 
-use super::advance::Turn;
+use super::advance::{GAP_MS, Turn};
 use super::event::EntryKind;
 use super::judge::Judge;
 use super::look::ASK_AGAIN_MS;
@@ -88,7 +88,14 @@ impl Turn<'_> {
     pub(super) fn begin_judging(&mut self) {
         self.state.phase = Phase::Judging;
         self.state.mode = self.plan.mode;
-        self.state.judge = Some(Judge::new(self.plan, self.state.live_at.max(self.state.started_at)));
+        let since = self.state.live_at.max(self.state.started_at);
+        let mut judge = Judge::new(self.plan, since);
+        // While the platform could not be asked, nobody looked.
+        let late_ms = self.now.ms_since(since);
+        if late_ms > GAP_MS {
+            judge.skip(late_ms, self.now);
+        }
+        self.state.judge = Some(judge);
         let checks = self.plan.checks.len();
         let identity = self.plan.identity_unknown.as_ref();
         let identity = identity.map_or_else(String::new, |why| {

@@ -118,8 +118,10 @@ impl Judge {
 
     /// Nobody looked for `ms`: spells end, and no warm-up is consumed.
     pub fn skip(&mut self, ms: u64, now: Timestamp) {
-        if self.passed_at.is_none() {
-            self.lost_ms += ms;
+        match &mut self.passed_at {
+            None => self.lost_ms += ms,
+            // Nobody watched: the watch ends as much later.
+            Some(passed) => *passed = passed.plus_ms(ms).min(now),
         }
         for track in std::iter::once(&mut self.gate).chain(&mut self.checks) {
             track.close_spell();

@@ -121,6 +121,8 @@ struct World {
     call_answers: Vec<CallAnswer>,
     call_has_effect: bool,
     platform_up: bool,
+    /// So often the platform does not say what the deployment is.
+    unnamed: usize,
     crash_at_call: bool,
     calls: Vec<DeploymentId>,
     told: Vec<(OutcomeEvent, bool)>,
@@ -176,6 +178,7 @@ impl World {
             facts,
             call_answers: vec![CallAnswer::Accepted { made: None }],
             call_has_effect: true,
+            unnamed: 0,
             platform_up: true,
             crash_at_call: false,
             calls: Vec::new(),
@@ -285,6 +288,13 @@ impl World {
 
     fn perform(&mut self, effect: Effect) -> Event {
         match effect {
+            Effect::Identify { seq } if self.unnamed > 0 => {
+                self.unnamed -= 1;
+                Event::Identified {
+                    seq,
+                    answer: Err("503".to_owned()),
+                }
+            }
             Effect::Identify { seq } => {
                 let own = self.facts.standing.find(&"42".into()).cloned();
                 Event::Identified {
@@ -433,6 +443,19 @@ fn dead_is_not_ready_when_the_warm_up_ends() {
     world.run();
     assert_eq!(world.calls.len(), 1);
     assert!((300..400).contains(&world.took_s()), "{} s", world.took_s());
+}
+
+/// A short, learned warm-up is not over because the platform could not be asked for longer than that.
+#[test]
+fn while_the_platform_does_not_say_what_it_is_the_warm_up_stands_still() {
+    let short = Plan {
+        warm_up_ms: 20_000,
+        ..one_check()
+    };
+    let mut world = World::new(short, |_, _| Class::Unready);
+    world.unnamed = 12;
+    world.run();
+    assert_eq!(world.calls.len(), 1, "{:?}", world.told());
 }
 
 #[test]

@@ -20,6 +20,8 @@ use crate::store::{self, Attempt, Message, Next, Store};
 const BATCH_MAX: usize = 64;
 /// Attempts under way at once to one endpoint.
 const PER_ENDPOINT_MAX: usize = 4;
+/// What came of an attempt is recorded again after this, if it could not be.
+const RECORD_AGAIN: Duration = Duration::from_secs(1);
 /// The outbox is looked at this often at least.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
@@ -41,11 +43,19 @@ impl Courier {
         let this = Arc::new(self);
         let tasks = TaskTracker::new();
         let mut lanes: BTreeMap<EndpointName, Arc<Semaphore>> = BTreeMap::new();
-        let mut under_way = Arc::new(std::sync::Mutex::new(std::collections::BTreeSet::new()));
+        let under_way = UnderWay::default();
+        // Of what an earlier start took and could not attempt nothing is known here.
+        let mut unsure = false;
         while !this.stop.is_cancelled() {
-            match this.take_due(&lanes).await {
-                Ok(due) => this.begin(due, &tasks, &mut lanes, &mut under_way),
-                Err(error) => tracing::warn!(error = %error, "the outbox could not be read; trying again"),
+            match this.take_due(&lanes, &under_way, unsure).await {
+                Ok(due) => {
+                    unsure = false;
+                    this.begin(due, &tasks, &mut lanes, &under_way);
+                }
+                Err(error) => {
+                    unsure = true;
+                    tracing::warn!(error = %error, "the outbox could not be read; trying again");
+                }
             }
             tokio::select! {
                 biased;
@@ -59,7 +69,17 @@ impl Courier {
     }
 
     /// Takes messages that are due, but none to an endpoint with as many attempts under way as may be.
-    async fn take_due(&self, lanes: &BTreeMap<EndpointName, Arc<Semaphore>>) -> Result<Vec<Message>, store::Error> {
+    /// Where the answer of the last time was lost, what it took is given back first.
+    async fn take_due(
+        &self,
+        lanes: &BTreeMap<EndpointName, Arc<Semaphore>>,
+        under_way: &UnderWay,
+        unsure: bool,
+    ) -> Result<Vec<Message>, store::Error> {
+        if unsure {
+            let ours = lock(under_way).clone();
+            self.store.give_back(&self.agent, ours).await?;
+        }
         let busy = lanes.iter().filter(|(_, lane)| lane.available_permits() == 0);
         let busy = busy.map(|(name, _)| name.clone()).collect();
         self.store
@@ -79,24 +99,26 @@ impl Courier {
         due: Vec<Message>,
         tasks: &TaskTracker,
         lanes: &mut BTreeMap<EndpointName, Arc<Semaphore>>,
-        under_way: &mut UnderWay,
+        under_way: &UnderWay,
     ) {
         for message in due {
             let lane = lanes
                 .entry(message.endpoint.clone())
                 .or_insert_with(|| Arc::new(Semaphore::new(PER_ENDPOINT_MAX)));
-            let Ok(permit) = Arc::clone(lane).try_acquire_owned() else {
-                continue;
-            };
             let id = message.id.clone();
-            if !lock(under_way).insert(id.clone()) {
-                continue;
-            }
-            let (this, under_way) = (Arc::clone(self), Arc::clone(under_way));
+            lock(under_way).insert(id.clone());
+            let (this, lane, under_way) = (Arc::clone(self), Arc::clone(lane), Arc::clone(under_way));
             tasks.spawn(async move {
-                this.attempt(message).await;
+                let turn = tokio::select! {
+                    biased;
+                    () = this.stop.cancelled() => None,
+                    turn = lane.acquire_owned() => turn.ok(),
+                };
+                if turn.is_some() {
+                    this.attempt(message).await;
+                }
                 lock(&under_way).remove(&id);
-                drop(permit);
+                drop(turn);
                 this.wake.notify_one();
             });
         }
@@ -162,9 +184,12 @@ impl Courier {
     /// Delivery is at least once: an attempt whose record is lost is made again with the same id.
     async fn record(&self, attempt: Attempt, next: Next) {
         let message = attempt.message.clone();
-        if let Err(error) = self.store.record_attempt(attempt, next).await {
-            tracing::warn!(message.id = %message, error = %error, "an attempt could not be recorded; it will be made again");
-            tokio::time::sleep(Duration::from_secs(1)).await;
+        while let Err(error) = self.store.record_attempt(attempt.clone(), next.clone()).await {
+            tracing::warn!(message.id = %message, error = %error, "an attempt could not be recorded; trying again");
+            if self.stop.is_cancelled() {
+                return;
+            }
+            tokio::time::sleep(RECORD_AGAIN).await;
         }
     }
 }

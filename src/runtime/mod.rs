@@ -21,6 +21,8 @@ mod reconcile;
 mod record;
 mod recovery;
 mod start;
+#[cfg(test)]
+mod tests;
 
 pub use agent::{Agent, Decide, Parts, StartError};
 pub use handle::{ApprovalError, Approver, Awaiting, CancelError, Handle, OrderError, StartRunError, Started};

@@ -12,7 +12,7 @@ mod row;
 mod sql;
 mod sqlite;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod view;
 
 use std::collections::BTreeSet;
@@ -26,10 +26,12 @@ use crate::domain::{
     PlatformName, RunId, Timestamp,
 };
 
-use self::engine::{Engine, Item};
-use self::sql::Db;
 
 pub use engine::Counters;
+pub(crate) use engine::{Engine, Item};
+pub(crate) use sql::Db;
+#[cfg(test)]
+pub(crate) use sql::{Row, Value};
 pub use error::Error;
 pub use row::{
     Accepted, AppPlace, Attempt, Commit, History, Hold, JournalEntry, KnownGood, LedgerWrite, Message, NewDelivery,
@@ -412,6 +414,15 @@ impl Store {
         let agent = agent.clone();
         self.write(move |tx| sql::outbox::take_due(tx, &agent, now, limit, &but))
             .await
+    }
+
+    /// Gives back what `agent` took, but for `kept`.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn give_back(&self, agent: &AgentId, kept: BTreeSet<MessageId>) -> Result<(), Error> {
+        let agent = agent.clone();
+        self.write(move |tx| sql::outbox::give_back(tx, &agent, &kept)).await
     }
 
     /// When the next message is to be attempted.

@@ -14,7 +14,8 @@ pub(super) mod times;
 pub(super) mod trust;
 pub(super) mod views;
 
-pub(super) use db::{Cell, Db, Row, ToValue, Value, values};
+pub(super) use db::{Cell, ToValue, values};
+pub(crate) use db::{Db, Row, Value};
 
 use super::Error;
 

@@ -82,6 +82,17 @@ fn and_not(count: usize, first: usize) -> String {
     format!("AND endpoint NOT IN ({})", places.join(", "))
 }
 
+/// Gives back what `agent` took, but for `kept`.
+pub(crate) fn give_back(db: &dyn Db, agent: &AgentId, kept: &BTreeSet<MessageId>) -> Result<(), Error> {
+    let sql = "SELECT id FROM messages WHERE taken_by = ?1 AND state = 'queued'";
+    let taken: Vec<String> = db.all(sql, values![agent.as_str()], |row| row.get(0))?;
+    for id in taken.iter().filter(|id| !kept.contains(&MessageId::new(id.as_str()))) {
+        let sql = "UPDATE messages SET taken_by = NULL WHERE id = ?1 AND taken_by = ?2";
+        db.execute(sql, values![id, agent.as_str()])?;
+    }
+    Ok(())
+}
+
 pub(crate) fn next_due(db: &dyn Db) -> Result<Option<Timestamp>, Error> {
     let sql = "SELECT min(next_at) FROM messages
                WHERE state = 'queued' AND taken_by IS NULL AND endpoint NOT IN (SELECT name FROM endpoints_off)";

@@ -20,6 +20,19 @@ use crate::domain::{
     TimesBefore, Verdict,
 };
 
+impl Store {
+    /// A store on an engine of the caller's.
+    pub(crate) fn over(engine: Arc<dyn Engine>, clock: Clock) -> Self {
+        let called = Arc::new(Notify::new());
+        Self { engine, clock, called }
+    }
+
+    /// An engine in memory, whose time is `clock`'s.
+    pub(crate) fn memory_engine(clock: Clock) -> Arc<dyn Engine> {
+        Arc::new(memory::Memory::open(clock).unwrap())
+    }
+}
+
 const START: Timestamp = Timestamp::from_millis(1_773_325_867_000);
 
 /// A fresh store, and what must live as long as it does.
