@@ -51,8 +51,14 @@ impl<'a> Turn<'a> {
 
     /// Time in which nobody looked closes spells of failures and consumes no warm-up.
     pub(super) fn notice_gap(&mut self, event: &Event) {
-        let late_ms = self.state.wake_at.map_or(0, |at| self.now.ms_since(at));
         let resumed = matches!(event, Event::Resumed { .. });
+        // Whoever takes a run over knows of nothing that was looked at since it was stored.
+        let since = if resumed {
+            Some(self.state.turned_at)
+        } else {
+            self.state.wake_at
+        };
+        let late_ms = since.map_or(0, |at| self.now.ms_since(at));
         if late_ms <= GAP_MS && !resumed {
             return;
         }
@@ -206,6 +212,7 @@ impl<'a> Turn<'a> {
             self.wake_at()
         };
         self.state.wake_at = wake_at.map(|(at, _)| at);
+        self.state.turned_at = self.now;
         Advance {
             state: self.state,
             effects: self.effects,

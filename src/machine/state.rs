@@ -235,6 +235,8 @@ pub struct RunState {
     pub seq: u32,
     /// Outcomes so far; they number the messages.
     pub outcomes: u32,
+    /// When the last event was decided on.
+    pub turned_at: Timestamp,
     /// When the run is to be woken.
     pub wake_at: Option<Timestamp>,
     /// When it ended.
@@ -276,6 +278,7 @@ impl RunState {
             suspect_said: false,
             seq: 0,
             outcomes: 0,
+            turned_at: now,
             wake_at: None,
             ended_at: None,
         }

@@ -97,6 +97,7 @@ impl Agent {
             agent: agent.clone(),
             performer: performer.clone(),
             env: Arc::clone(&parts.env),
+            unsure: Arc::default(),
         };
         let dispatcher = Self::dispatcher(&parts, recovery, &outbox, &stop, commands).await?;
         let courier = Courier {

@@ -40,23 +40,46 @@ const CALL_MAX: Duration = Duration::from_secs(11 * 60);
 
 /// What comes back to the dispatcher from the tasks it spawned.
 pub(super) enum Input {
+    /// Something of one run, as it was held at that fence.
+    Of { run: RunId, fence: u64, what: Answer },
+    /// Runs were read back from the store.
+    Recovered(Vec<Recovered>),
+    /// Unfinished runs that the store says are ours.
+    Ours(Vec<RunId>),
+}
+
+/// What comes back for one run.
+pub(super) enum Answer {
     /// An effect's result.
-    Result { run: RunId, event: Event },
+    Result(Event),
     /// What the platform said the deployment is, and the app's past warm-ups.
     Identified {
-        run: RunId,
         seq: u32,
         answer: Result<(Box<Deployment>, Vec<u64>), String>,
     },
     /// A commit ended.
-    Committed {
-        run: RunId,
-        result: Result<(), store::Error>,
-    },
+    Committed(Result<(), store::Error>),
     /// A commit is to be tried again.
-    CommitAgain { run: RunId },
-    /// Runs were read back from the store.
-    Recovered(Vec<Recovered>),
+    CommitAgain,
+}
+
+/// Where a task sends what comes of it. If the run was read back from the store meanwhile, nobody takes it.
+#[derive(Clone)]
+pub(super) struct Reply {
+    inputs: mpsc::UnboundedSender<Input>,
+    run: RunId,
+    fence: u64,
+}
+
+impl Reply {
+    pub(super) fn send(self, what: Answer) {
+        // The dispatcher has ended if nobody takes it.
+        let _ = self.inputs.send(Input::Of {
+            run: self.run,
+            fence: self.fence,
+            what,
+        });
+    }
 }
 
 /// A run under way.
@@ -244,11 +267,34 @@ impl Dispatcher {
 
     fn take(&mut self, input: Input) {
         match input {
-            Input::Result { run, event } => self.turn(&run, event),
-            Input::Identified { run, seq, answer } => self.identified(&run, seq, answer),
-            Input::Committed { run, result } => self.committed(&run, result),
-            Input::CommitAgain { run } => self.commit(&run),
+            Input::Of { run, fence, what } => {
+                if self.runs.get(&run).is_some_and(|live| live.fence == fence) {
+                    self.answered(&run, what);
+                }
+            }
+            Input::Ours(runs) => {
+                let missing = runs.into_iter().filter(|run| !self.runs.contains_key(run));
+                missing.for_each(|run| self.take_again(&run));
+            }
             Input::Recovered(recovered) => recovered.into_iter().for_each(|recovered| self.resume(recovered)),
+        }
+    }
+
+    fn answered(&mut self, run: &RunId, what: Answer) {
+        match what {
+            Answer::Result(event) => self.turn(run, event),
+            Answer::Identified { seq, answer } => self.identified(run, seq, answer),
+            Answer::Committed(result) => self.committed(run, result),
+            Answer::CommitAgain => self.commit(run),
+        }
+    }
+
+    /// Where what a task finds for `run` is to be sent.
+    pub(super) fn reply(&self, run: &RunId, live: &Live) -> Reply {
+        Reply {
+            inputs: self.inputs.clone(),
+            run: run.clone(),
+            fence: live.fence,
         }
     }
 
@@ -346,10 +392,15 @@ impl Dispatcher {
                 return;
             }
         };
-        let (store, inputs, run) = (self.performer.store.clone(), self.inputs.clone(), run.clone());
+        let store = self.performer.store.clone();
+        let reply = Reply {
+            inputs: self.inputs.clone(),
+            run: run.clone(),
+            fence: live.fence,
+        };
         self.tasks.spawn(async move {
             let result = store.commit(commit).await;
-            let _ = inputs.send(Input::Committed { run, result });
+            reply.send(Answer::Committed(result));
         });
     }
 
@@ -376,10 +427,14 @@ impl Dispatcher {
             }
             Err(error) => {
                 tracing::warn!(run.id = %run, error = %error, "a decision could not be committed; trying again");
-                let (inputs, run) = (self.inputs.clone(), run.clone());
+                let reply = Reply {
+                    inputs: self.inputs.clone(),
+                    run: run.clone(),
+                    fence: live.fence,
+                };
                 self.tasks.spawn(async move {
                     tokio::time::sleep(COMMIT_AGAIN).await;
-                    let _ = inputs.send(Input::CommitAgain { run });
+                    reply.send(Answer::CommitAgain);
                 });
             }
         }
@@ -460,13 +515,20 @@ impl Dispatcher {
 
     // Reading back.
 
-    /// Takes over what no living agent owns, in the background.
+    /// Takes over what no living agent owns, in the background. Where it is not known whether that went through, what the store
+    /// says is ours is looked at next.
     fn take_over(&self) {
         if self.runs.len() >= RUNS_MAX {
             return;
         }
         let (recovery, inputs) = (self.recovery.clone(), self.inputs.clone());
         self.tasks.spawn(async move {
+            if recovery.is_unsure() {
+                match recovery.ours().await {
+                    Ok(runs) => drop(inputs.send(Input::Ours(runs))),
+                    Err(error) => return tracing::warn!(error = %error, "our runs could not be read; trying again"),
+                }
+            }
             match recovery.take_over().await {
                 Ok(recovered) if recovered.is_empty() => {}
                 Ok(recovered) => drop(inputs.send(Input::Recovered(recovered))),

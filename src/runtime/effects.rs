@@ -6,7 +6,7 @@ use crate::domain::RunId;
 use crate::machine::{Effect, Event, Subject};
 use crate::platform::Platform;
 
-use super::dispatcher::{Dispatcher, Input, Live};
+use super::dispatcher::{Answer, Dispatcher, Live};
 use super::probe::Target;
 use super::start::drill_answer;
 
@@ -24,7 +24,7 @@ impl Dispatcher {
 
     pub(super) fn perform_one(&self, run: &RunId, effect: Effect) {
         let Some(live) = self.runs.get(run) else { return };
-        let (performer, inputs, id) = (self.performer.clone(), self.inputs.clone(), run.clone());
+        let (performer, reply, id) = (self.performer.clone(), self.reply(run, live), run.clone());
         match effect {
             Effect::Identify { seq } => {
                 let (platform, heard) = (live.state.platform.clone(), live.state.heard.clone());
@@ -33,7 +33,7 @@ impl Dispatcher {
                         .identify(&platform, &heard)
                         .await
                         .map(|(d, w)| (Box::new(d), w));
-                    let _ = inputs.send(Input::Identified { run: id, seq, answer });
+                    reply.send(Answer::Identified { seq, answer });
                 });
             }
             Effect::Probe { seq, place, subject } => self.probe(live, id, seq, place, subject),
@@ -43,10 +43,7 @@ impl Dispatcher {
                 };
                 self.tasks.spawn(async move {
                     let answer = performer.look(&deployment, controls).await.map(Box::new);
-                    let _ = inputs.send(Input::Result {
-                        run: id,
-                        event: Event::Looked { seq, answer },
-                    });
+                    reply.send(Answer::Result(Event::Looked { seq, answer }));
                 });
             }
             Effect::RollBack { seq, bad, target } => {
@@ -57,10 +54,7 @@ impl Dispatcher {
                 tracing::warn!(run.id = %id, from = %bad, to = %target, "rolling back");
                 self.calls.spawn(async move {
                     let answer = performer.roll_back(&deployment, &bad, &target, held_until).await;
-                    let _ = inputs.send(Input::Result {
-                        run: id,
-                        event: Event::Called { seq, answer },
-                    });
+                    reply.send(Answer::Result(Event::Called { seq, answer }));
                 });
             }
         }
@@ -70,7 +64,7 @@ impl Dispatcher {
         if live.state.drill {
             let seen = Box::new(drill_answer(place, &live.state));
             let event = Event::Probed { seq, place, seen };
-            let _ = self.inputs.send(Input::Result { run, event });
+            self.reply(&run, live).send(Answer::Result(event));
             return;
         }
         let deployment = match subject {
@@ -85,10 +79,10 @@ impl Dispatcher {
             kept: live.kept.clone(),
             at_own_address: subject == Subject::LastGood,
         };
-        let (prober, plan, inputs, metrics) = (
+        let (prober, plan, reply, metrics) = (
             self.prober.clone(),
             Arc::clone(&live.plan),
-            self.inputs.clone(),
+            self.reply(&run, live),
             self.metrics.clone(),
         );
         let platform = self.performer.platform(&live.state.platform).ok().cloned();
@@ -101,7 +95,7 @@ impl Dispatcher {
                 place,
                 seen: Box::new(seen),
             };
-            let _ = inputs.send(Input::Result { run, event });
+            reply.send(Answer::Result(event));
         });
     }
 }

@@ -1,6 +1,7 @@
 //! Reading runs back from the store: an agent's own that do not follow, and those that no living agent owns.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::dispatcher::Live;
 use super::perform::Performer;
@@ -21,6 +22,8 @@ pub(super) struct Recovery {
     pub(super) performer: Performer,
     /// Where secrets and files come from, to read the config that a run began with.
     pub(super) env: Arc<dyn config::Env + Send + Sync>,
+    /// Whether the store may have given us runs that we do not know of.
+    pub(super) unsure: Arc<AtomicBool>,
 }
 
 /// A run that was read back, and for how long its former owner may still have a call under way.
@@ -33,13 +36,34 @@ pub(super) struct Recovered {
 impl Recovery {
     /// Takes over runs that no living agent owns; at most a page of them.
     pub(super) async fn take_over(&self) -> Result<Vec<Recovered>, store::Error> {
+        // Until all of them are read, an error may leave some that are ours and that we do not know of.
+        self.unsure.store(true, Ordering::Relaxed);
         let taken = self.performer.store.take_over(&self.agent, TAKEN_MAX).await?;
         let mut found = Vec::new();
+        let mut all = true;
         for taken in taken {
-            tracing::info!(run.id = %taken.run.id, phase = %taken.run.phase, "taking over an unfinished run");
-            found.extend(self.read(taken).await?);
+            let id = taken.run.id.clone();
+            tracing::info!(run.id = %id, phase = %taken.run.phase, "taking over an unfinished run");
+            match self.read(taken).await {
+                Ok(run) => found.extend(run),
+                Err(error) => {
+                    all = false;
+                    tracing::warn!(run.id = %id, error = %error, "a run that was taken over could not be read; trying again");
+                }
+            }
         }
+        self.unsure.store(!all, Ordering::Relaxed);
         Ok(found)
+    }
+
+    /// Whether the store may have given us runs that we do not know of.
+    pub(super) fn is_unsure(&self) -> bool {
+        self.unsure.load(Ordering::Relaxed)
+    }
+
+    /// The unfinished runs that the store says are ours.
+    pub(super) async fn ours(&self) -> Result<Vec<RunId>, store::Error> {
+        self.performer.store.runs_of(&self.agent).await
     }
 
     /// Takes up one of our own as it is stored; `None` if it ended or is another agent's.

@@ -26,17 +26,16 @@ use crate::domain::{
     PlatformName, RunId, Timestamp,
 };
 
-
 pub use engine::Counters;
 pub(crate) use engine::{Engine, Item};
-pub(crate) use sql::Db;
-#[cfg(test)]
-pub(crate) use sql::{Row, Value};
 pub use error::Error;
 pub use row::{
     Accepted, AppPlace, Attempt, Commit, History, Hold, JournalEntry, KnownGood, LedgerWrite, Message, NewDelivery,
     NewMessage, Next, RunRecord, StoredDelivery, Taken,
 };
+pub(crate) use sql::Db;
+#[cfg(test)]
+pub(crate) use sql::{Row, Value};
 pub use sqlite::names::{Names, names_seen};
 pub use view::{
     AppView, AttemptView, DeliveryView, EndpointView, EntryView, MessageView, Page, PauseView, RunFilter, RunView,
@@ -162,6 +161,15 @@ impl Store {
     pub async fn take_over(&self, agent: &AgentId, limit: usize) -> Result<Vec<Taken>, Error> {
         let agent = agent.clone();
         self.write(move |db| sql::leases::take_over(db, &agent, limit)).await
+    }
+
+    /// The unfinished runs of `agent`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn runs_of(&self, agent: &AgentId) -> Result<Vec<RunId>, Error> {
+        let agent = agent.clone();
+        self.read(move |db| sql::leases::runs_of(db, &agent)).await
     }
 
     /// Takes up one of `agent`'s own runs as it is stored, because what it holds in memory does not follow; `None` if it

@@ -151,7 +151,14 @@ async fn site() -> Site {
     let store = Store::open(&url, clock.clone()).await.unwrap();
     let (handle, _commands) = Handle::new(8);
     let config = Arc::new(ArcSwap::from_pointee(config));
-    let app = Arc::new(App::new(config, store.clone(), handle, clock, Ids::default(), Metrics::new()));
+    let app = Arc::new(App::new(
+        config,
+        store.clone(),
+        handle,
+        clock,
+        Ids::default(),
+        Metrics::new(),
+    ));
     let router = finish(open_routes().merge(gated_routes(&app)), &app);
     Site {
         router,

@@ -12,6 +12,9 @@ mod attacks;
 mod backtest;
 mod commands;
 mod crash;
+mod faults;
 mod scenarios;
+#[path = "../support/postgres.rs"]
+mod server;
 mod stage;
 mod trust;

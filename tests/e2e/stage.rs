@@ -28,6 +28,8 @@ pub struct Setup {
     pub warmup: &'static str,
     pub server: &'static str,
     pub platform: &'static str,
+    /// The store's address; a file beside the config unless told.
+    pub store: Option<String>,
     pub more: String,
 }
 
@@ -38,6 +40,7 @@ impl Default for Setup {
             warmup: "45s",
             server: "",
             platform: "",
+            store: None,
             more: String::new(),
         }
     }
@@ -91,6 +94,14 @@ impl Agent {
     /// Everything it logged so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
+    }
+
+    /// Sends it a signal, by name.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &self.child.id().to_string()])
+            .status();
+        assert!(sent.expect("kill").success());
     }
 
     /// Ends it as a power cut would.
@@ -316,7 +327,7 @@ impl Stage {
     }
 }
 
-fn write_config(folder: &TempDir, temps: &Temps, receiver: &Receiver, setup: &Setup) {
+pub fn write_config(folder: &TempDir, temps: &Temps, receiver: &Receiver, setup: &Setup) {
     let text = format!(
         r#"
 mode = "{mode}"
@@ -327,10 +338,10 @@ admin_token = "{{{{ secret.BACKSTOP_ADMIN_TOKEN }}}}"
 rate_limit = "off"
 {server}
 [store]
-url = "sqlite://{store}"
+url = "{store}"
 
 [platform.temps]
-kind = "temps"
+kind = "{kind}"
 url = "{temps}"
 token = "{{{{ secret.TEMPS_API_TOKEN }}}}"
 secret = "{{{{ secret.TEMPS_WEBHOOK_SECRET }}}}"
@@ -373,7 +384,11 @@ url = "{receiver}"
 secret = "{{{{ secret.OUTCOME_SECRET }}}}"
 {more}"#,
         mode = setup.mode,
-        store = folder.path().join("backstop.db").display(),
+        store = setup
+            .store
+            .clone()
+            .unwrap_or_else(|| format!("sqlite://{}", folder.path().join("backstop.db").display())),
+        kind = kind(folder),
         temps = temps.url(),
         warmup = setup.warmup,
         receiver = receiver.url(),
@@ -382,6 +397,16 @@ secret = "{{{{ secret.OUTCOME_SECRET }}}}"
         more = setup.more.replace("RECEIVER", &receiver.url()),
     );
     std::fs::write(folder.path().join("checks.toml"), text).expect("config");
+}
+
+/// The built-in platform file, or the one that a test has put beside the config.
+fn kind(folder: &TempDir) -> String {
+    let own = folder.path().join("temps.toml");
+    if own.is_file() {
+        own.display().to_string()
+    } else {
+        "temps".to_owned()
+    }
 }
 
 /// Sends one request as it is.

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -25,17 +25,6 @@ struct Server {
 }
 
 impl Cluster {
-    /// The server that the tests of this process share.
-    pub(crate) fn shared() -> Arc<Self> {
-        static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
-        let mut shared = lock(&SHARED);
-        shared.upgrade().unwrap_or_else(|| {
-            let started = Arc::new(Self::start());
-            *shared = Arc::downgrade(&started);
-            started
-        })
-    }
-
     /// A server of one's own.
     pub(crate) fn start() -> Self {
         let folder = tempfile::Builder::new().prefix("pg").tempdir().unwrap();

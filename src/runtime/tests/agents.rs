@@ -133,7 +133,11 @@ impl Edge {
         }
         let bug = self.bug;
         let item: Item = Box::new(move |db| item(&Rewriting { db, bug }));
-        let result = if writes { self.inner.write(item).await } else { self.inner.read(item).await };
+        let result = if writes {
+            self.inner.write(item).await
+        } else {
+            self.inner.read(item).await
+        };
         if writes {
             self.world.happened("commit");
             rules::after_commit(&self.world, &self.inner, &self.control, &mut lock(&self.seen));
@@ -204,7 +208,8 @@ impl Site {
         let skew_ms = self.world.draw(8_000);
         let wall_ahead_ms = Arc::new(AtomicI64::new(0));
         let clock = Clock::of_runtime(
-            self.start.plus_ms(self.world.clock.now().ms_since(self.start) + skew_ms),
+            self.start
+                .plus_ms(self.world.clock.now().ms_since(self.start) + skew_ms),
             Arc::clone(&wall_ahead_ms),
         );
         let edge = Edge {

@@ -50,8 +50,14 @@ impl Bug {
     const fn rewrites(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::SkipFence => &[("AND fence = ?3", "AND fence + 1000 > ?3"), ("fence <> ", "0 <> ")],
-            Self::TakeFromTheLiving => &[("a.lease_until >= ?1", "a.lease_until > ?1 + 25000"), ("a.lease_until >= ?4", "a.lease_until > ?4 + 25000")],
-            Self::IgnoreHold => &[("hold_until = CASE WHEN CAST(?17 AS BIGINT) = 1 THEN hold_until ELSE ?18 END", "hold_until = CASE WHEN ?17 = 7 THEN ?18 END")],
+            Self::TakeFromTheLiving => &[
+                ("a.lease_until >= ?1", "a.lease_until > ?1 + 25000"),
+                ("a.lease_until >= ?4", "a.lease_until > ?4 + 25000"),
+            ],
+            Self::IgnoreHold => &[(
+                "hold_until = CASE WHEN CAST(?17 AS BIGINT) = 1 THEN hold_until ELSE ?18 END",
+                "hold_until = CASE WHEN ?17 = 7 THEN ?18 END",
+            )],
             Self::TwoRuns => &[
                 ("CREATE UNIQUE INDEX runs_one", "CREATE INDEX runs_one"),
                 ("AND (ended_at IS NULL OR coalesce(action, '') <> ?3)", "AND ?3 = 'x'"),
@@ -85,14 +91,24 @@ impl Bug {
 
 fn act_before_commit(plan: &Plan, state: RunState, event: Event, now: Timestamp) -> Advance {
     let mut decided = advance(plan, state, event, now);
-    if decided.effects.iter().any(|effect| matches!(effect, Effect::RollBack { .. })) {
+    if decided
+        .effects
+        .iter()
+        .any(|effect| matches!(effect, Effect::RollBack { .. }))
+    {
         decided.commit_now = false;
     }
     decided
 }
 
 fn resend_without_looking(plan: &Plan, state: RunState, event: Event, now: Timestamp) -> Advance {
-    let unknown = matches!(&event, Event::Called { answer: CallAnswer::Unknown { .. }, .. });
+    let unknown = matches!(
+        &event,
+        Event::Called {
+            answer: CallAnswer::Unknown { .. },
+            ..
+        }
+    );
     let decided = advance(plan, state, event, now);
     if unknown { again(decided) } else { decided }
 }
@@ -137,7 +153,9 @@ pub(super) struct Rewriting<'a> {
 impl Rewriting<'_> {
     fn rewritten(&self, sql: &str) -> String {
         let rewrites = self.bug.map_or(&[][..], Bug::rewrites);
-        rewrites.iter().fold(sql.to_owned(), |sql, (from, to)| sql.replace(from, to))
+        rewrites
+            .iter()
+            .fold(sql.to_owned(), |sql, (from, to)| sql.replace(from, to))
     }
 }
 

@@ -159,10 +159,10 @@ impl History {
     /// Releases and faults, at random moments.
     async fn trouble(&mut self) {
         self.site.world.lock().trouble = 10 + self.draw(60);
-        let releases = 2 + self.draw(4);
+        let releases = 3 + self.draw(3);
         for _ in 0..releases {
             self.release().await;
-            for _ in 0..=self.draw(3) {
+            for _ in 0..2 + self.draw(3) {
                 sleep_ms(500 + self.draw(20_000)).await;
                 self.fault().await;
             }
@@ -275,7 +275,11 @@ impl History {
             }
             self.revive().await;
             sleep_s(20).await;
-            quiet_s = if rules::is_quiet(&self.site.engine) { quiet_s + 20 } else { 0 };
+            quiet_s = if rules::is_quiet(&self.site.engine) {
+                quiet_s + 20
+            } else {
+                0
+            };
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use futures_util::FutureExt as _;
 
 use super::agents::Control;
-use super::world::{App, Row as Deployed, World};
+use super::world::{Row as Deployed, World};
 use crate::domain::{AgentId, Timestamp};
 use crate::store::{Engine, Error, Item, Row, Value};
 
@@ -44,9 +44,9 @@ pub(super) fn ask(engine: &Arc<dyn Engine>, sql: &str, values: &[&str]) -> Vec<R
         *slot.lock().unwrap() = db.rows(&sql, &values)?;
         Ok::<(), Error>(())
     });
-    engine.read(item).now_or_never().unwrap().unwrap();
-    let rows = std::mem::take(&mut *found.lock().unwrap());
-    rows
+    let asked = engine.read(item).now_or_never();
+    asked.unwrap().unwrap();
+    Arc::into_inner(found).unwrap().into_inner().unwrap()
 }
 
 /// After every commit: whoever changed a run owned it, nobody took a run from the living, an ended run stays ended, and there
@@ -133,6 +133,7 @@ pub(super) fn is_quiet(engine: &Arc<dyn Engine>) -> bool {
 
 /// What came of a deployment, as stored.
 #[derive(Debug)]
+#[expect(dead_code, reason = "shown where something is wrong")]
 struct Came {
     action: String,
     verdict: Option<String>,
@@ -152,14 +153,21 @@ fn came_of(engine: &Arc<dyn Engine>, id: u64) -> Option<Came> {
 }
 
 /// The reference: what may have come of a deployment, by the truth about it and what was known before.
-fn expected(row: &Deployed, app: &App, known_good: bool, started_at: Timestamp) -> &'static [&'static str] {
-    let before = app.rolled_back.iter().filter(|(bad, at)| *bad != row.id && *at < started_at.plus_ms(600_000));
-    let ages: Vec<u64> = before.map(|(_, at)| started_at.ms_since(*at)).collect();
+fn expected(row: &Deployed, others: &[Timestamp], known_good: bool, started_at: Timestamp) -> &'static [&'static str] {
+    let before = others.iter().filter(|at| **at < started_at.plus_ms(600_000));
+    let ages: Vec<u64> = before.map(|at| started_at.ms_since(*at)).collect();
     let limited = ages.iter().any(|age| *age < COOLDOWN_MS + SKEW_MS)
         || ages.iter().filter(|age| **age < 3_600_000).count() >= PER_HOUR;
     match (row.quality.is_bad(), row.superseded) {
         (false, _) => &["none", "superseded"],
-        (true, true) => &["none", "superseded", "withheld", "rolled back", "rollback unconfirmed", "rollback failed"],
+        (true, true) => &[
+            "none",
+            "superseded",
+            "withheld",
+            "rolled back",
+            "rollback unconfirmed",
+            "rollback failed",
+        ],
         (true, false) if !known_good => &["withheld", "rolled back", "none"],
         (true, false) if limited => &["withheld", "rolled back"],
         (true, false) => &["rolled back"],
@@ -182,11 +190,16 @@ pub(super) fn in_the_end(world: &World, engine: &Arc<dyn Engine>, acknowledged: 
                 continue;
             };
             let known_good = was_known_good(engine, *project, row.id, came.started_at);
-            let allowed = expected(row, app, known_good, came.started_at);
+            let others = intents(engine, *project, Some(row.id));
+            let allowed = expected(row, &others, known_good, came.started_at);
             if !allowed.contains(&came.action.as_str()) && !app.raced.contains(&row.id) {
                 wrong.push(format!("{row:?}: {came:?}, expected one of {allowed:?}"));
             }
-            if row.quality.is_bad() && came.verdict.as_deref() == Some("healthy") && came.action == "none" && !row.superseded {
+            if row.quality.is_bad()
+                && came.verdict.as_deref() == Some("healthy")
+                && came.action == "none"
+                && !row.superseded
+            {
                 wrong.push(format!("{row:?} is bad, and passed: {came:?}"));
             }
         }
@@ -200,9 +213,17 @@ pub(super) fn in_the_end(world: &World, engine: &Arc<dyn Engine>, acknowledged: 
         }
     }
     let sql = "SELECT id FROM runs WHERE action <> 'dismissed' AND id NOT IN (SELECT run FROM messages WHERE run IS NOT NULL)";
-    wrong.extend(ask(engine, sql, &[]).iter().map(|row| format!("{} told nothing", row.get::<String>(0).unwrap())));
+    wrong.extend(
+        ask(engine, sql, &[])
+            .iter()
+            .map(|row| format!("{} told nothing", row.get::<String>(0).unwrap())),
+    );
     let sql = "SELECT count(*) FROM deliveries GROUP BY body HAVING count(*) > 1";
-    wrong.extend(ask(engine, sql, &[]).iter().map(|_| "a delivery is stored twice".to_owned()));
+    wrong.extend(
+        ask(engine, sql, &[])
+            .iter()
+            .map(|_| "a delivery is stored twice".to_owned()),
+    );
     drop(inner);
     wrong.into_iter().for_each(|what| world.wrong(what));
 }
@@ -212,8 +233,13 @@ pub(super) fn tell(engine: &Arc<dyn Engine>) {
     if !tracing::enabled!(tracing::Level::INFO) {
         return;
     }
-    for row in ask(engine, "SELECT r.deployment, j.at, j.text FROM journal j JOIN runs r ON r.id = j.run ORDER BY r.id, j.number", &[]) {
-        let (deployment, at, text): (String, Timestamp, String) = (row.get(0).unwrap(), row.get(1).unwrap(), row.get(2).unwrap());
+    for row in ask(
+        engine,
+        "SELECT r.deployment, j.at, j.text FROM journal j JOIN runs r ON r.id = j.run ORDER BY r.id, j.number",
+        &[],
+    ) {
+        let (deployment, at, text): (String, Timestamp, String) =
+            (row.get(0).unwrap(), row.get(1).unwrap(), row.get(2).unwrap());
         tracing::info!(deployment, %at, "{text}");
     }
 }
@@ -232,13 +258,25 @@ fn was_known_good(engine: &Arc<dyn Engine>, project: u64, id: u64, began: Timest
     })
 }
 
+/// When intents of a project were made, but for those of one deployment.
+fn intents(engine: &Arc<dyn Engine>, project: u64, but: Option<u64>) -> Vec<Timestamp> {
+    let sql = "SELECT at FROM intents WHERE project = ?1 AND deployment <> ?2 ORDER BY at";
+    let but = but.map(|id| id.to_string()).unwrap_or_default();
+    let rows = ask(engine, sql, &[&project.to_string(), &but]);
+    rows.iter().map(|row| row.get(0).unwrap()).collect()
+}
+
 fn limits(engine: &Arc<dyn Engine>, project: u64, wrong: &mut Vec<String>) {
-    let sql = "SELECT at FROM intents WHERE project = ?1 ORDER BY at";
-    let at: Vec<Timestamp> = ask(engine, sql, &[&project.to_string()]).iter().map(|row| row.get(0).unwrap()).collect();
+    let at = intents(engine, project, None);
     if at.windows(2).any(|two| two[1].ms_since(two[0]) + SKEW_MS < COOLDOWN_MS) {
         wrong.push(format!("two rollbacks of project {project} inside the cooldown"));
     }
-    if at.windows(PER_HOUR + 1).any(|many| many[PER_HOUR].ms_since(many[0]) + SKEW_MS < 3_600_000) {
-        wrong.push(format!("more than {PER_HOUR} rollbacks of project {project} in an hour"));
+    if at
+        .windows(PER_HOUR + 1)
+        .any(|many| many[PER_HOUR].ms_since(many[0]) + SKEW_MS < 3_600_000)
+    {
+        wrong.push(format!(
+            "more than {PER_HOUR} rollbacks of project {project} in an hour"
+        ));
     }
 }

@@ -52,8 +52,9 @@ pub(super) struct Row {
     pub(super) rolled_back_from: Option<u64>,
     /// Something else was made current after it, other than by a rollback of ours.
     pub(super) superseded: bool,
-    /// Probes that may still get no answer.
+    /// Probes that may still get no answer, once one had a good one.
     hiccups: u32,
+    answered: bool,
 }
 
 /// One app.
@@ -169,11 +170,17 @@ impl World {
         let mut inner = self.lock();
         let id = inner.next_id;
         inner.next_id += 1;
-        let Some(app) = inner.apps.get_mut(&project) else { return id };
+        let Some(app) = inner.apps.get_mut(&project) else {
+            return id;
+        };
         let before = app.current.replace(id);
         // With what a rollback restored, the run that verifies it is superseded.
         let undone = app.rolled_back.last().map(|(bad, _)| *bad);
-        for row in app.rows.iter_mut().filter(|row| Some(row.id) == before || Some(row.id) == undone) {
+        for row in app
+            .rows
+            .iter_mut()
+            .filter(|row| Some(row.id) == before || Some(row.id) == undone)
+        {
             row.superseded = true;
         }
         app.rows.push(Row::new(id, quality, now, None));
@@ -215,7 +222,11 @@ impl World {
 
     /// What a release answers. Of one release few probes get no answer, so that no number of them makes it a bad one.
     fn app(&self, request: &Request, host: &str) -> Result<Response, Failure> {
-        let project = host.trim_start_matches("app-").split('.').next().and_then(|text| text.parse().ok());
+        let project = host
+            .trim_start_matches("app-")
+            .split('.')
+            .next()
+            .and_then(|text| text.parse().ok());
         let now = self.clock.now();
         let mut inner = self.lock();
         let hiccup = inner.trouble > 0 && inner.draw(20) == 0;
@@ -224,10 +235,11 @@ impl World {
             return answer(request, 404, &json!("nothing is live"));
         };
         let live_ms = now.ms_since(row.live_at);
-        if hiccup && row.hiccups > 0 {
+        if hiccup && row.answered && row.hiccups > 0 {
             row.hiccups -= 1;
             return Err(Failure::new(Reason::Timeout, "no answer"));
         }
+        row.answered |= !matches!(row.quality, Quality::Cold(ms) if live_ms < ms);
         match row.quality {
             Quality::Cold(ms) if live_ms < ms => answer(request, 503, &json!("starting")),
             Quality::Good | Quality::Cold(_) => answer(request, 200, &json!({"status": "ok"})),
@@ -254,7 +266,11 @@ impl World {
             inner.wrong.insert(format!("message {id} was sent with other bytes"));
         }
         drop(inner);
-        answer(request, if fate == Fate::ErrorAfter { 500 } else { 200 }, &json!("heard"))
+        answer(
+            request,
+            if fate == Fate::ErrorAfter { 500 } else { 200 },
+            &json!("heard"),
+        )
     }
 
     async fn platform(&self, agent: &Control, request: &Request, fate: Fate) -> Result<Response, Failure> {
@@ -280,7 +296,11 @@ impl World {
         match answered {
             _ if fate == Fate::ErrorAfter => answer(request, 500, &json!({"title": "Error", "detail": "lost"})),
             Some(json) => answer(request, 200, &json),
-            None => answer(request, 404, &json!({"title": "Deployment Not Found", "detail": "not found"})),
+            None => answer(
+                request,
+                404,
+                &json!({"title": "Deployment Not Found", "detail": "not found"}),
+            ),
         }
     }
 
@@ -300,7 +320,11 @@ impl World {
         let (world, takes_ms) = (self.clone(), {
             let mut inner = self.lock();
             let slow = inner.trouble > 0 && inner.draw(4) == 0;
-            if slow { 1_000 + inner.draw(240_000) } else { 50 + inner.draw(3_000) }
+            if slow {
+                1_000 + inner.draw(240_000)
+            } else {
+                50 + inner.draw(3_000)
+            }
         });
         let bad = self.lock().apps.get(&project).and_then(|app| app.current);
         if let Some(app) = self.lock().apps.get_mut(&project) {
@@ -318,7 +342,11 @@ impl World {
         match (made, fate) {
             (_, Fate::ErrorAfter) => answer(request, 500, &json!({"title": "Error", "detail": "worker lost"})),
             (Some(json), _) => answer(request, 200, &json),
-            (None, _) => answer(request, 404, &json!({"title": "Deployment Not Found", "detail": "not found"})),
+            (None, _) => answer(
+                request,
+                404,
+                &json!({"title": "Deployment Not Found", "detail": "not found"}),
+            ),
         }
     }
 
@@ -334,8 +362,15 @@ impl World {
             app.busy.remove(place);
         }
         let quality = app.row(target)?.quality;
-        if let Some(bad) = app.current.replace(id) {
-            app.rolled_back.push((bad, now));
+        let before = app.current.replace(id);
+        app.rolled_back.extend(before.map(|before| (before, now)));
+        // A slow call also undoes what went live since it was made.
+        for row in app
+            .rows
+            .iter_mut()
+            .filter(|row| before != bad && Some(row.id) == before)
+        {
+            row.superseded = true;
         }
         app.rows.push(Row::new(id, quality, now, Some(target)));
         inner.shown(project, id)
@@ -352,6 +387,7 @@ impl Row {
             rolled_back_from,
             superseded: false,
             hiccups: 2,
+            answered: false,
         }
     }
 }
@@ -385,7 +421,11 @@ impl Inner {
 }
 
 fn shown(project: u64, app: &App, row: &Row) -> Json {
-    let status = if app.current == Some(row.id) { "completed" } else { "stopped" };
+    let status = if app.current == Some(row.id) {
+        "completed"
+    } else {
+        "stopped"
+    };
     json!({
         "id": row.id, "project_id": project, "environment_id": ENVIRONMENT, "status": status,
         "environment": {"slug": "production", "domains": [format!("http://app-{project}.example")]},

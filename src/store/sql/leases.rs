@@ -55,6 +55,14 @@ pub(crate) fn take_over(db: &dyn Db, agent: &AgentId, limit: usize) -> Result<Ve
     Ok(taken)
 }
 
+/// The unfinished runs of `agent`.
+pub(crate) fn runs_of(db: &dyn Db, agent: &AgentId) -> Result<Vec<RunId>, Error> {
+    let sql = "SELECT id FROM runs WHERE ended_at IS NULL AND owner = ?1";
+    db.all(sql, values![agent.as_str()], |row| {
+        Ok(RunId::new(row.get::<String>(0)?))
+    })
+}
+
 /// Takes up again a run that is `agent`'s own, as it is stored; `None` if it ended or is another's by now.
 pub(crate) fn take_again(db: &dyn Db, agent: &AgentId, run: &RunId) -> Result<Option<Taken>, Error> {
     let sql = "UPDATE runs SET fence = fence + 1 WHERE id = ?1 AND owner = ?2 AND ended_at IS NULL";

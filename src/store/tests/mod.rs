@@ -8,6 +8,7 @@ mod server;
 mod sqlite;
 
 use std::collections::BTreeSet;
+use std::sync::Weak;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -77,10 +78,21 @@ impl Open {
     }
 }
 
+/// The server that the tests of this process share, as long as one of them needs it.
+fn shared_server() -> Arc<Cluster> {
+    static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.upgrade().unwrap_or_else(|| {
+        let started = Arc::new(Cluster::start());
+        *shared = Arc::downgrade(&started);
+        started
+    })
+}
+
 /// The shared server and the address of a database in it. Its client blocks, which a runtime's thread may not.
 async fn fresh_database() -> (Arc<Cluster>, String) {
     let made = tokio::task::spawn_blocking(|| {
-        let server = Cluster::shared();
+        let server = shared_server();
         let url = server.database();
         (server, url)
     });
