@@ -160,7 +160,7 @@ const FILES: &[(&str, &str)] = &[
     ("server.rate_limit = '60'", "server.rate_limit = '60/m'"),
     ("server.rate_limit = 60", "server = { rate_limit = 'off', admin_token = '{{ secret.T }}' }"),
     ("server.public_url = 'backstop'", "server.public_url = 'https://backstop.example.com'"),
-    ("store.url = 'postgres://db'", "store.url = 'sqlite://backstop.db'"),
+    ("store.url = 'mysql://db'", "store.url = 'sqlite://backstop.db'"),
     ("network.allow = 'localhost'", "network.allow = ['127.0.0.0/8', 'fd00::/8']"),
     (
         "platform.temps = { url = 'https://t.example.com', token = 't' }",

@@ -37,4 +37,9 @@ pub(crate) trait Engine: Send + Sync {
 
     /// Whether other agents may have the same database open.
     fn is_shared(&self) -> bool;
+
+    /// Whether the disk is full, so that only what is under way is still written.
+    fn is_full(&self) -> bool {
+        false
+    }
 }

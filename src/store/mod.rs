@@ -225,6 +225,9 @@ impl Store {
     /// # Errors
     /// When the store is busy, full, or broken; then nothing is stored, and the sender should try again.
     pub async fn accept(&self, delivery: NewDelivery) -> Result<Accepted, Error> {
+        if self.engine.is_full() {
+            return Err(Error::Full);
+        }
         self.write(move |tx| sql::deliveries::accept(tx, &delivery)).await
     }
 
@@ -578,7 +581,12 @@ impl Store {
     /// When it cannot.
     pub async fn writable(&self) -> Result<(), Error> {
         let now = self.clock.now();
-        self.write(move |tx| sql::runs::touch(tx, now)).await
+        self.write(move |tx| sql::runs::touch(tx, now)).await?;
+        if self.engine.is_full() {
+            Err(Error::Full)
+        } else {
+            Ok(())
+        }
     }
 
     /// Removes what is too old: deduplication keys after 48 hours, ended runs, deliveries and messages after 30 days.

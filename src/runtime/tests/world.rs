@@ -362,13 +362,15 @@ impl World {
             app.busy.remove(place);
         }
         let quality = app.row(target)?.quality;
+        let undone = app.rolled_back.last().map(|(bad, _)| *bad);
         let before = app.current.replace(id);
         app.rolled_back.extend(before.map(|before| (before, now)));
-        // A slow call also undoes what went live since it was made.
+        // A slow call also undoes what went live since it was made, and what another call restored.
+        let late = before != bad;
         for row in app
             .rows
             .iter_mut()
-            .filter(|row| before != bad && Some(row.id) == before)
+            .filter(|row| late && (Some(row.id) == before || Some(row.id) == undone))
         {
             row.superseded = true;
         }

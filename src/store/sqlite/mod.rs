@@ -5,6 +5,7 @@
 
 mod database;
 pub(super) mod names;
+mod reserve;
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
@@ -17,6 +18,7 @@ use futures_util::future::BoxFuture;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{mpsc, oneshot};
 
+use self::reserve::Reserve;
 use super::Error;
 use super::engine::{Counters, Engine, Item};
 use crate::clock::Clock;
@@ -35,9 +37,11 @@ const READS_MAX: usize = 1_024;
 const WRITER: &str = "store-writer";
 
 /// One item; without a transaction it only says that it was not stored.
-type Write = Box<dyn FnOnce(Option<(&mut rusqlite::Transaction<'_>, &Clock)>) -> Answer + Send>;
+type Write = Box<dyn FnOnce(Option<(&mut rusqlite::Transaction<'_>, &Clock)>) -> (Answer, Found) + Send>;
 /// Sends an item's answer once the transaction it was in has ended, well (`true`) or not.
 type Answer = Box<dyn FnOnce(bool) + Send>;
+/// Whether an item found the disk full.
+type Found = bool;
 type Read = Box<dyn FnOnce(&Database<'_>) + Send>;
 
 /// An open SQLite file.
@@ -48,6 +52,7 @@ pub(super) struct Sqlite {
     threads: Mutex<Vec<JoinHandle<()>>>,
     commits: Arc<AtomicU64>,
     items: Arc<AtomicU64>,
+    reserve: Arc<Reserve>,
     /// Held as long as the store is open, so that a second process is refused.
     _lock: File,
 }
@@ -68,7 +73,15 @@ impl Sqlite {
         let (commits, items) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let (counted_commits, counted_items) = (Arc::clone(&commits), Arc::clone(&items));
         let (write_clock, read_clock) = (clock.clone(), clock.clone());
-        let write = move || write_all(writer, &write_clock, write_queue, &counted_commits, &counted_items);
+        let reserve = Arc::new(Reserve::new(path));
+        let scribe = Scribe {
+            connection: writer,
+            clock: write_clock,
+            reserve: Arc::clone(&reserve),
+            commits: counted_commits,
+            items: counted_items,
+        };
+        let write = move || scribe.write_all(write_queue);
         let threads = vec![
             std::thread::Builder::new()
                 .name(WRITER.to_owned())
@@ -86,6 +99,7 @@ impl Sqlite {
             threads: Mutex::new(threads),
             commits,
             items,
+            reserve,
             _lock: lock,
         })
     }
@@ -97,14 +111,16 @@ impl Sqlite {
                 Some((transaction, clock)) => in_savepoint(transaction, clock, item),
                 None => Err(Error::Busy),
             };
-            Box::new(move |committed| {
+            let full = matches!(result, Err(Error::Full));
+            let answer: Answer = Box::new(move |committed| {
                 let result = if committed || result.is_err() {
                     result
                 } else {
                     Err(Error::Busy)
                 };
                 let _ = reply.send(result);
-            })
+            });
+            (answer, full)
         });
         let queue = lock_of(&self.writes).clone().ok_or(Error::Closed)?;
         queue.try_send(write).map_err(|error| match error {
@@ -147,6 +163,10 @@ impl Engine for Sqlite {
 
     fn is_shared(&self) -> bool {
         false
+    }
+
+    fn is_full(&self) -> bool {
+        self.reserve.is_given_up()
     }
 
     /// Lets both threads end what they have, and waits for them: the reader first, because whoever closes the file last
@@ -195,47 +215,73 @@ fn in_savepoint(transaction: &mut rusqlite::Transaction<'_>, clock: &Clock, mut 
     Ok(savepoint.commit()?)
 }
 
-/// The writer: takes what waits, commits it together, answers.
-fn write_all(
-    mut connection: Connection,
-    clock: &Clock,
-    mut queue: mpsc::Receiver<Write>,
-    commits: &AtomicU64,
-    items: &AtomicU64,
-) {
-    let mut batch = Vec::with_capacity(BATCH_MAX);
-    while queue.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
-        let count = batch.len() as u64;
-        let mut answers = Vec::with_capacity(batch.len());
-        let committed = commit_batch(&mut connection, clock, batch.drain(..), &mut answers);
-        if committed.is_ok() {
-            commits.fetch_add(1, Ordering::Relaxed);
-            items.fetch_add(count, Ordering::Relaxed);
+/// The writer.
+struct Scribe {
+    connection: Connection,
+    clock: Clock,
+    reserve: Arc<Reserve>,
+    commits: Arc<AtomicU64>,
+    items: Arc<AtomicU64>,
+}
+
+impl Scribe {
+    /// Takes what waits, commits it together, answers.
+    fn write_all(mut self, mut queue: mpsc::Receiver<Write>) {
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        while queue.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
+            let count = batch.len() as u64;
+            if self.reserve.is_given_up() {
+                self.reserve.restore();
+            }
+            let mut answers = Vec::with_capacity(batch.len());
+            let committed = self.commit(batch.drain(..), &mut answers);
+            match &committed {
+                Ok(()) => {
+                    self.commits.fetch_add(1, Ordering::Relaxed);
+                    self.items.fetch_add(count, Ordering::Relaxed);
+                }
+                Err(error) => {
+                    tracing::error!(error = %error, items = count, "the store could not commit");
+                    if matches!(error, Error::Full) {
+                        give_up(&self.reserve);
+                    }
+                }
+            }
+            for answer in answers {
+                answer(committed.is_ok());
+            }
         }
-        if let Err(error) = &committed {
-            tracing::error!(error = %error, items = count, "the store could not commit");
+    }
+
+    fn commit(&mut self, batch: impl Iterator<Item = Write>, answers: &mut Vec<Answer>) -> Result<(), Error> {
+        let begun = self
+            .connection
+            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate);
+        let mut transaction = match begun {
+            Ok(transaction) => transaction,
+            Err(error) => {
+                answers.extend(batch.map(|item| item(None).0));
+                return Err(error.into());
+            }
+        };
+        let mut full = false;
+        for item in batch {
+            let (answer, found) = item(Some((&mut transaction, &self.clock)));
+            full |= found;
+            answers.push(answer);
         }
-        for answer in answers {
-            answer(committed.is_ok());
+        let committed = transaction.commit();
+        if full && committed.is_ok() {
+            give_up(&self.reserve);
         }
+        Ok(committed?)
     }
 }
 
-fn commit_batch(
-    connection: &mut Connection,
-    clock: &Clock,
-    batch: impl Iterator<Item = Write>,
-    answers: &mut Vec<Answer>,
-) -> Result<(), Error> {
-    let mut transaction = match connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate) {
-        Ok(transaction) => transaction,
-        Err(error) => {
-            answers.extend(batch.map(|item| item(None)));
-            return Err(error.into());
-        }
-    };
-    answers.extend(batch.map(|item| item(Some((&mut transaction, clock)))));
-    Ok(transaction.commit()?)
+fn give_up(reserve: &Reserve) {
+    if reserve.give_up() {
+        tracing::error!("the disk is full: the space kept back is for what is under way; deliveries are refused");
+    }
 }
 
 fn read_all(connection: &Connection, clock: &Clock, mut queue: mpsc::Receiver<Read>) {
