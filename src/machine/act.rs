@@ -7,7 +7,7 @@
 use super::advance::Turn;
 use super::event::{Effect, EntryKind, Facts, Record, WakeReason};
 use super::guard::{Ruling, rule, superseded_by};
-use super::judge::{Conclusion, Judge};
+use super::judge::Judge;
 use super::state::{Act, DRILL_WITHHELD, Look, LookFor, Phase};
 use crate::domain::{
     CallAnswer, Deployment, DeploymentId, DeploymentState, Mode, OutcomeEvent, RollbackReport, Timestamp,
@@ -276,6 +276,15 @@ impl Turn<'_> {
         }
         let own = self.state.deployment.as_ref().map(|d| &d.id);
         if facts.standing.current.as_ref() != own {
+            if self.is_unlisted(facts, &act) {
+                let look = Look {
+                    purpose: LookFor::Effect,
+                    seq: None,
+                    since: self.now,
+                    next_at: self.now,
+                };
+                return self.ask_again(look);
+            }
             return self.superseded(superseded_by(facts.standing.current.as_ref()));
         }
         if act.ended_at.is_some_and(|ended| self.now.ms_since(ended) < QUIET_MS) {
@@ -316,10 +325,19 @@ impl Turn<'_> {
             ));
         }
         let own = self.state.deployment.as_ref().map(|d| &d.id);
-        if facts.standing.current.is_some() && facts.standing.current.as_ref() != own {
+        let elsewhere = facts.standing.current.is_some() && facts.standing.current.as_ref() != own;
+        if elsewhere && !self.is_unlisted(facts, &act) {
             return self.superseded(superseded_by(facts.standing.current.as_ref()));
         }
         self.settle_later(act.accepted_at);
+    }
+
+    /// Whether what is current came into being after the platform's list was read: then the list does not say yet whether our
+    /// rollback made it. For as long as acting may take.
+    fn is_unlisted(&self, facts: &Facts, act: &Act) -> bool {
+        let current = facts.standing.current.as_ref();
+        let unlisted = current.is_some_and(|current| facts.standing.find(current).is_none());
+        unlisted && self.now.ms_since(act.since) < ACT_MS_MAX
     }
 
     fn settle_later(&mut self, accepted_at: Option<Timestamp>) {
@@ -387,65 +405,6 @@ impl Turn<'_> {
             LookFor::Effect | LookFor::VerifyEnd => self.ask_again(look),
             LookFor::Start | LookFor::Pass | LookFor::WatchEnd | LookFor::Nudge | LookFor::Guard => {}
         }
-    }
-
-    // Verifying.
-
-    pub(super) fn proceed_verifying(&mut self) {
-        let Some(verify) = &self.state.verify else { return };
-        match verify.conclusion(self.plan, self.now) {
-            None | Some(Conclusion::Watched) => {}
-            Some(Conclusion::Passed { .. }) if self.state.look.is_some() => {}
-            Some(Conclusion::Passed { .. }) => self.ask(LookFor::VerifyEnd),
-            Some(Conclusion::Unhealthy { reason, .. }) => {
-                self.fail_act(&format!("the restored version is bad too: {reason}"));
-            }
-            Some(Conclusion::Inconclusive { reason }) => {
-                self.unconfirmed(&format!("the restored version could not be verified: {reason}"));
-            }
-        }
-    }
-
-    pub(super) fn verified(&mut self, facts: &Facts) {
-        let restored = self.state.restored.as_ref().map(|d| d.id.clone());
-        if facts.standing.current != restored {
-            return self.superseded(superseded_by(facts.standing.current.as_ref()));
-        }
-        let Some(verify) = &self.state.verify else { return };
-        if !matches!(verify.conclusion(self.plan, self.now), Some(Conclusion::Passed { .. })) {
-            return;
-        }
-        if let Some(report) = &mut self.state.rollback {
-            report.verified = true;
-        }
-        let target = self
-            .state
-            .act
-            .as_ref()
-            .and_then(|act| act.target())
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        let found = self.state.reason.clone().unwrap_or_default();
-        let told = format!("{found}. Rolled back to {target}, which is current and passed the checks");
-        self.note(EntryKind::Verdict, "the restored version passed the checks".to_owned());
-        self.say(OutcomeEvent::RollbackSucceeded, &told, false);
-        self.end("rolled back", told);
-    }
-
-    // Ends that wake somebody.
-
-    fn fail_act(&mut self, reason: &str) {
-        let found = self.state.reason.clone().unwrap_or_default();
-        let told = format!("{found}. Rollback failed: {reason}");
-        self.say(OutcomeEvent::RollbackFailed, &told, true);
-        self.end("rollback failed", told);
-    }
-
-    fn unconfirmed(&mut self, reason: &str) {
-        let found = self.state.reason.clone().unwrap_or_default();
-        let told = format!("{found}. Rollback not confirmed: {reason}");
-        self.say(OutcomeEvent::RollbackUnconfirmed, &told, true);
-        self.end("rollback unconfirmed", told);
     }
 
     // Waking and resuming.

@@ -1,5 +1,7 @@
 //! Judging one version: warm-up, then evidence until it suffices either way, then the watch.
 
+mod gate;
+
 use serde::{Deserialize, Serialize};
 
 use super::latency::slower;
@@ -218,9 +220,11 @@ impl Judge {
             return Some(bad);
         }
         if let Some(passed) = self.passed_at {
-            return (now >= passed.plus_ms(plan.watch_ms) && !self.any_critical(plan, Track::is_failing))
-                .then_some(Conclusion::Watched)
-                .or_else(|| self.watch_overdue(passed, plan, now));
+            return (now >= passed.plus_ms(plan.watch_ms)
+                && !self.any_critical(plan, Track::is_failing)
+                && self.is_seen(plan))
+            .then_some(Conclusion::Watched)
+            .or_else(|| self.watch_overdue(passed, plan, now));
         }
         if self.all_settled(plan, now) {
             return Some(if self.checks.iter().any(|track| track.first_pass_at.is_some()) {
@@ -244,38 +248,6 @@ impl Judge {
     fn watch_overdue(&self, passed: Timestamp, plan: &Plan, now: Timestamp) -> Option<Conclusion> {
         (now >= passed.plus_ms(plan.watch_ms + JUDGE_MS_MAX)).then(|| Conclusion::Inconclusive {
             reason: "it passed, but a check was still failing now and then when its watch ended".to_owned(),
-        })
-    }
-
-    fn conclude_gate(&self, plan: &Plan, now: Timestamp) -> Option<Conclusion> {
-        let gate = &self.gate;
-        let said = gate
-            .last_failure
-            .as_ref()
-            .map_or("no answer was seen", |(_, detail)| detail.as_str());
-        if gate.is_proven_wrong(now) {
-            let reason = format!("the new version answers, and wrongly: {said}");
-            return Some(Conclusion::Unhealthy {
-                reason,
-                failing: vec![Place::Gate],
-            });
-        }
-        if now < self.warm_up_limit(plan) {
-            return None;
-        }
-        let waited_s = plan.warm_up_ms / 1_000;
-        Some(if gate.old_version_last {
-            let reason = format!("another version still answered after {waited_s} s: {said}");
-            Conclusion::Inconclusive { reason }
-        } else if gate.probes == 0 || gate.unknown > gate.probes {
-            let reason = format!("the warm-up of {waited_s} s gave no answer that says anything about the deployment");
-            Conclusion::Inconclusive { reason }
-        } else {
-            let reason = format!("not ready after a warm-up of {waited_s} s: {said}");
-            Conclusion::Unhealthy {
-                reason,
-                failing: vec![Place::Gate],
-            }
         })
     }
 
@@ -356,6 +328,12 @@ impl Judge {
                 .is_some_and(|c| c.severity == Severity::Critical && c.repeatable)
         };
         self.checks.iter().enumerate().filter(move |(index, _)| counts(*index))
+    }
+
+    /// Whether each critical check that has passed was asked since nobody looked.
+    fn is_seen(&self, plan: &Plan) -> bool {
+        let mut asked = self.critical(plan).filter(|(_, track)| track.first_pass_at.is_some());
+        asked.all(|(_, track)| track.is_seen())
     }
 
     fn any_critical(&self, plan: &Plan, is: impl Fn(&Track) -> bool) -> bool {

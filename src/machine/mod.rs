@@ -27,6 +27,7 @@ mod tell;
 #[cfg(test)]
 mod tests;
 mod track;
+mod verify;
 
 pub use advance::advance;
 pub use event::{

@@ -214,6 +214,11 @@ impl Track {
         self.failing_since.is_some()
     }
 
+    /// Whether an answer that counts came since nothing was probed.
+    pub fn is_seen(&self) -> bool {
+        self.last_at.is_some()
+    }
+
     /// Time passed in which nothing was probed: the spell of failures is over, and what was in flight is forgotten.
     pub fn close_spell(&mut self) {
         self.failing_since = None;

@@ -3,7 +3,7 @@
 //! A turn is: event → machine → commit → effects. While a run's commit is under way its further events wait, so that
 //! no effect is performed, and nothing decided, on a state that is not yet durable where it must be.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,18 +13,20 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, Ids};
 use crate::domain::{AppKey, Deployment, DeploymentId, RunId, Timestamp};
-use crate::machine::{Effect, Event, Phase, RunState, advance};
+use crate::machine::{Event, Phase, advance};
 use crate::outcome::ApprovalKey;
-use crate::store::{self, Hold, RunRecord};
+use crate::store::{self, Hold};
 use crate::telemetry::Metrics;
 
 use super::agent::Decide;
 use super::before::Baseline;
 use super::handle::{CancelError, Command};
+use super::input::{Answer, Input, Reply};
 use super::intake::RUNS_MAX;
+use super::live::Live;
 use super::perform::Performer;
 use super::plan::RunPlan;
-use super::probe::{Kept, Prober};
+use super::probe::Prober;
 use super::record::{self, Decided, Hand};
 use super::recovery::{Recovered, Recovery};
 use super::start::drill_plan;
@@ -37,122 +39,6 @@ const CHECKPOINT_MS: u64 = 5_000;
 const COMMIT_AGAIN: Duration = Duration::from_secs(1);
 /// How long a shutdown waits for a call in flight.
 const CALL_MAX: Duration = Duration::from_secs(11 * 60);
-
-/// What comes back to the dispatcher from the tasks it spawned.
-pub(super) enum Input {
-    /// Something of one run, as it was held at that fence.
-    Of { run: RunId, fence: u64, what: Answer },
-    /// Runs were read back from the store.
-    Recovered(Vec<Recovered>),
-    /// Unfinished runs that the store says are ours.
-    Ours(Vec<RunId>),
-}
-
-/// What comes back for one run.
-pub(super) enum Answer {
-    /// An effect's result.
-    Result(Event),
-    /// What the platform said the deployment is, and the app's past warm-ups.
-    Identified {
-        seq: u32,
-        answer: Result<(Box<Deployment>, Vec<u64>), String>,
-    },
-    /// A commit ended.
-    Committed(Result<(), store::Error>),
-    /// A commit is to be tried again.
-    CommitAgain,
-}
-
-/// Where a task sends what comes of it. If the run was read back from the store meanwhile, nobody takes it.
-#[derive(Clone)]
-pub(super) struct Reply {
-    inputs: mpsc::UnboundedSender<Input>,
-    run: RunId,
-    fence: u64,
-}
-
-impl Reply {
-    pub(super) fn send(self, what: Answer) {
-        // The dispatcher has ended if nobody takes it.
-        let _ = self.inputs.send(Input::Of {
-            run: self.run,
-            fence: self.fence,
-            what,
-        });
-    }
-}
-
-/// A run under way.
-pub(super) struct Live {
-    pub(super) state: RunState,
-    pub(super) plan: Arc<RunPlan>,
-    /// The last committed version; 0 before the first commit.
-    pub(super) version: u64,
-    pub(super) kept: Kept,
-    pending: Decided,
-    pub(super) delivery: Option<crate::domain::DeliveryId>,
-    pub(super) effects: Vec<Effect>,
-    waiting: VecDeque<Event>,
-    committing: bool,
-    committed_at: Timestamp,
-    timer: Option<Timestamp>,
-    /// Which owner of the run we are; the store refuses what an earlier one writes.
-    fence: u64,
-    /// Until when a call that was decided on may be under way.
-    pub(super) held_until: Timestamp,
-}
-
-impl Live {
-    /// A run that is about to begin.
-    pub(super) fn new(state: RunState, plan: Arc<RunPlan>, now: Timestamp) -> Self {
-        Self {
-            state,
-            plan,
-            version: 0,
-            fence: 1,
-            held_until: now,
-            kept: Kept::default(),
-            pending: Decided::default(),
-            delivery: None,
-            effects: Vec::new(),
-            waiting: VecDeque::new(),
-            committing: false,
-            committed_at: now,
-            timer: None,
-        }
-    }
-}
-
-impl Live {
-    /// A run as it was read from the store.
-    pub(super) fn stored(state: RunState, plan: Arc<RunPlan>, record: &RunRecord, now: Timestamp) -> Self {
-        Self {
-            version: record.version,
-            fence: record.fence,
-            ..Self::new(state, plan, now)
-        }
-    }
-
-    /// For how long a call may be under way, as the store is to keep it for whoever takes the run over.
-    fn hold(&self, longest: Duration) -> Hold {
-        if self
-            .effects
-            .iter()
-            .any(|effect| matches!(effect, Effect::RollBack { .. }))
-        {
-            Hold::For(u64::try_from(longest.as_millis()).unwrap_or(u64::MAX))
-        } else if self.state.act.as_ref().is_some_and(|act| act.seq.is_some()) {
-            Hold::Keep
-        } else {
-            Hold::Release
-        }
-    }
-
-    /// Whether a decision is on its way to the store.
-    pub(super) fn is_committing(&self) -> bool {
-        self.committing
-    }
-}
 
 /// Owns the runs.
 pub(super) struct Dispatcher {

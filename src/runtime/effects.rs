@@ -6,7 +6,9 @@ use crate::domain::RunId;
 use crate::machine::{Effect, Event, Subject};
 use crate::platform::Platform;
 
-use super::dispatcher::{Answer, Dispatcher, Live};
+use super::dispatcher::Dispatcher;
+use super::input::Answer;
+use super::live::Live;
 use super::probe::Target;
 use super::start::drill_answer;
 

@@ -6,7 +6,8 @@ use crate::domain::{HeardEvent, RunId};
 use crate::machine::{DISMISSED, Event, RunState};
 use crate::store::StoredDelivery;
 
-use super::dispatcher::{Dispatcher, Live};
+use super::dispatcher::Dispatcher;
+use super::live::Live;
 use super::plan::RunPlan;
 
 /// Deliveries taken from the store at once.

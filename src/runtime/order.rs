@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::dispatcher::{Dispatcher, Live};
+use super::dispatcher::Dispatcher;
 use super::handle::{ApprovalError, Approver, Awaiting, OrderError};
+use super::live::Live;
 use super::plan::RunPlan;
 use crate::domain::RunId;
 use crate::machine::{Event, Phase, RunState};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::dispatcher::Live;
+use super::live::Live;
 use super::perform::Performer;
 use super::plan::RunPlan;
 use super::start::drill_plan;

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::dispatcher::{Dispatcher, Live};
+use super::dispatcher::Dispatcher;
 use super::handle::{StartRunError, Started};
+use super::live::Live;
 use super::plan::RunPlan;
 use crate::domain::{
     CheckName, Class, Commit, Deployment, Heard, HeardEvent, Identity, Observation, Reason, RunId, Severity, Timing,

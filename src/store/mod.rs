@@ -4,8 +4,10 @@
 //! for several; `memory`, for simulations. What a call returns is durable. Every rule that two agents could break together
 //! is a statement that changes a row only as it was seen, so that the second one is refused, and looks again.
 
+mod agents;
 mod engine;
 mod error;
+mod lists;
 mod memory;
 mod postgres;
 mod row;
@@ -117,105 +119,6 @@ impl Store {
         let (item, done) = item(question);
         self.engine.read(item).await?;
         done()
-    }
-
-    // Agents.
-
-    /// Gives `agent` a lease of so long from now on, by the store's own time.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub async fn renew(&self, agent: &AgentId, lease_ms: u64) -> Result<(), Error> {
-        let agent = agent.clone();
-        self.write(move |db| sql::leases::renew(db, &agent, lease_ms)).await
-    }
-
-    /// Gives `agent` its first lease. Where only one agent can have the store open, all earlier ones are dead.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub async fn enroll(&self, agent: &AgentId, lease_ms: u64) -> Result<(), Error> {
-        let (agent, alone) = (agent.clone(), !self.engine.is_shared());
-        self.write(move |db| {
-            if alone {
-                sql::leases::release_all(db)?;
-            }
-            sql::leases::renew(db, &agent, lease_ms)
-        })
-        .await
-    }
-
-    /// Ends the lease of `agent`, so that others take its runs at once.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub async fn release(&self, agent: &AgentId) -> Result<(), Error> {
-        let agent = agent.clone();
-        self.write(move |db| sql::leases::release(db, &agent)).await
-    }
-
-    /// Takes over unfinished runs that no living agent owns, oldest first; their former owners' writes are refused from now on.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub async fn take_over(&self, agent: &AgentId, limit: usize) -> Result<Vec<Taken>, Error> {
-        let agent = agent.clone();
-        self.write(move |db| sql::leases::take_over(db, &agent, limit)).await
-    }
-
-    /// The unfinished runs of `agent`.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn runs_of(&self, agent: &AgentId) -> Result<Vec<RunId>, Error> {
-        let agent = agent.clone();
-        self.read(move |db| sql::leases::runs_of(db, &agent)).await
-    }
-
-    /// Takes up one of `agent`'s own runs as it is stored, because what it holds in memory does not follow; `None` if it
-    /// ended or is another agent's.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub async fn take_again(&self, agent: &AgentId, run: &RunId) -> Result<Option<Taken>, Error> {
-        let (agent, run) = (agent.clone(), run.clone());
-        self.write(move |db| sql::leases::take_again(db, &agent, &run)).await
-    }
-
-    /// Takes an ended run to go on with it, as a person wants; a run under way as it is, if it is `agent`'s own. `None` if
-    /// there is no such run.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub async fn take_ended(&self, agent: &AgentId, run: &RunId) -> Result<Option<RunRecord>, Error> {
-        let (agent, run) = (agent.clone(), run.clone());
-        self.write(move |db| sql::leases::take_ended(db, &agent, &run)).await
-    }
-
-    /// Takes, or keeps, what one agent does for all; whether it is `agent`'s for the next `for_ms`.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub async fn take_duty(&self, agent: &AgentId, name: &str, for_ms: u64) -> Result<bool, Error> {
-        let (agent, name) = (agent.clone(), name.to_owned());
-        self.write(move |db| sql::leases::take_duty(db, &agent, &name, for_ms))
-            .await
-    }
-
-    /// Tells other agents that there is news. Nothing depends on it: who does not hear it finds the news by looking.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub async fn call_others(&self) -> Result<(), Error> {
-        if !self.engine.is_shared() {
-            return Ok(());
-        }
-        self.write(|db| db.call()).await
-    }
-
-    /// Returns when another agent has called since the last time.
-    pub async fn called(&self) {
-        self.called.notified().await;
     }
 
     // Deliveries.
@@ -478,91 +381,6 @@ impl Store {
     /// When the store cannot be read.
     pub async fn outbox_depth(&self) -> Result<(u64, Option<Timestamp>), Error> {
         self.read(sql::outbox::depth).await
-    }
-
-    // Views.
-
-    /// Runs, newest first.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn list_runs(&self, filter: RunFilter) -> Result<Page<RunView>, Error> {
-        self.read(move |db| sql::views::runs(db, &filter)).await
-    }
-
-    /// One run.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn run(&self, id: &RunId) -> Result<Option<RunView>, Error> {
-        let id = id.clone();
-        self.read(move |db| sql::views::run(db, &id)).await
-    }
-
-    /// A page of a run's story, oldest first, after the entry numbered `after`.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn journal(&self, id: &RunId, after: i64, limit: usize) -> Result<Page<EntryView>, Error> {
-        let id = id.clone();
-        self.read(move |db| sql::views::journal(db, &id, after, limit)).await
-    }
-
-    /// Received deliveries, newest first; `before` is the last page's last id.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn list_deliveries(&self, before: Option<String>, limit: usize) -> Result<Page<DeliveryView>, Error> {
-        self.read(move |db| sql::views::deliveries(db, before.as_deref(), limit))
-            .await
-    }
-
-    /// One received delivery, with its headers and body.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn delivery(&self, id: &DeliveryId) -> Result<Option<DeliveryView>, Error> {
-        let id = id.clone();
-        self.read(move |db| sql::views::delivery(db, &id)).await
-    }
-
-    /// Messages, newest first, of one run if asked.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn list_messages(
-        &self,
-        run: Option<RunId>,
-        before: Option<String>,
-        limit: usize,
-    ) -> Result<Page<MessageView>, Error> {
-        self.read(move |db| sql::views::messages(db, run.as_ref(), before.as_deref(), limit))
-            .await
-    }
-
-    /// One message, with its body and attempts.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn message(&self, id: &MessageId) -> Result<Option<MessageView>, Error> {
-        let id = id.clone();
-        self.read(move |db| sql::views::message(db, &id)).await
-    }
-
-    /// Endpoints that something was queued for, with how they fare.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn endpoints(&self) -> Result<Vec<EndpointView>, Error> {
-        self.read(sql::views::endpoints).await
-    }
-
-    /// Apps that a run was about, with their newest run.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn apps(&self) -> Result<Vec<AppView>, Error> {
-        self.read(sql::views::apps).await
     }
 
     // Housekeeping.

@@ -133,7 +133,6 @@ pub(super) fn is_quiet(engine: &Arc<dyn Engine>) -> bool {
 
 /// What came of a deployment, as stored.
 #[derive(Debug)]
-#[expect(dead_code, reason = "shown where something is wrong")]
 struct Came {
     action: String,
     verdict: Option<String>,

@@ -106,3 +106,24 @@ async fn names_are_read_without_a_trace() {
     std::fs::write(folder.path().join("test.db"), "this is no database").unwrap();
     assert_eq!(names_seen(&url(&folder)), None);
 }
+
+/// Where no space can be kept back, what is under way is still written; new deliveries are refused until there is space.
+#[tokio::test]
+async fn without_space_to_keep_back_deliveries_are_refused_and_runs_go_on() {
+    let folder = TempDir::new().unwrap();
+    let reserve = folder.path().join("test.db.reserve");
+    // A folder in its place is as good as a full disk.
+    std::fs::create_dir(&reserve).unwrap();
+    let store = Store::open(&url(&folder), Clock::manual(START).0).await.unwrap();
+    let refused = store.accept(delivery(1, HeardEvent::Live)).await;
+    assert!(matches!(refused, Err(Error::Full)), "{refused:?}");
+    assert!(matches!(store.writable().await, Err(Error::Full)));
+    store.commit(commit(run(1, 1))).await.unwrap();
+    std::fs::remove_dir(&reserve).unwrap();
+    store.writable().await.unwrap();
+    assert_eq!(
+        store.accept(delivery(1, HeardEvent::Live)).await.unwrap(),
+        Accepted::Stored
+    );
+    assert!(reserve.metadata().unwrap().len() > 1_000_000);
+}

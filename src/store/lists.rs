@@ -1,0 +1,89 @@
+//! What people and scripts ask of the store.
+
+use super::{AppView, DeliveryView, EndpointView, EntryView, Error, MessageView, Page, RunFilter, RunView, Store, sql};
+use crate::domain::{DeliveryId, MessageId, RunId};
+
+impl Store {
+    /// Runs, newest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn list_runs(&self, filter: RunFilter) -> Result<Page<RunView>, Error> {
+        self.read(move |db| sql::views::runs(db, &filter)).await
+    }
+
+    /// One run.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn run(&self, id: &RunId) -> Result<Option<RunView>, Error> {
+        let id = id.clone();
+        self.read(move |db| sql::views::run(db, &id)).await
+    }
+
+    /// A page of a run's story, oldest first, after the entry numbered `after`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn journal(&self, id: &RunId, after: i64, limit: usize) -> Result<Page<EntryView>, Error> {
+        let id = id.clone();
+        self.read(move |db| sql::views::journal(db, &id, after, limit)).await
+    }
+
+    /// Received deliveries, newest first; `before` is the last page's last id.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn list_deliveries(&self, before: Option<String>, limit: usize) -> Result<Page<DeliveryView>, Error> {
+        self.read(move |db| sql::views::deliveries(db, before.as_deref(), limit))
+            .await
+    }
+
+    /// One received delivery, with its headers and body.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn delivery(&self, id: &DeliveryId) -> Result<Option<DeliveryView>, Error> {
+        let id = id.clone();
+        self.read(move |db| sql::views::delivery(db, &id)).await
+    }
+
+    /// Messages, newest first, of one run if asked.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn list_messages(
+        &self,
+        run: Option<RunId>,
+        before: Option<String>,
+        limit: usize,
+    ) -> Result<Page<MessageView>, Error> {
+        self.read(move |db| sql::views::messages(db, run.as_ref(), before.as_deref(), limit))
+            .await
+    }
+
+    /// One message, with its body and attempts.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn message(&self, id: &MessageId) -> Result<Option<MessageView>, Error> {
+        let id = id.clone();
+        self.read(move |db| sql::views::message(db, &id)).await
+    }
+
+    /// Endpoints that something was queued for, with how they fare.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn endpoints(&self) -> Result<Vec<EndpointView>, Error> {
+        self.read(sql::views::endpoints).await
+    }
+
+    /// Apps that a run was about, with their newest run.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn apps(&self) -> Result<Vec<AppView>, Error> {
+        self.read(sql::views::apps).await
+    }
+}
