@@ -4,8 +4,8 @@
 //! refuses, fails, loses its answers, takes minutes or restarts; agents that die before or after a commit, stand still for
 //! longer than their lease, or start anew; clocks that jump. Then the faults end, and everything must come to rest.
 //!
-//! `BACKSTOP_HISTORIES=100000 cargo test --profile simulation --lib histories` plays so many; without the variable a small
-//! number is played. `BACKSTOP_SEED=7` plays one, and says what happened.
+//! `BACKSTOP_HISTORIES=100000 cargo test --profile simulation --lib runtime::tests::histories` plays so many; without the
+//! variable a small number is played. `BACKSTOP_SEED=7` plays one, and says what happened.
 
 mod agents;
 mod bugs;
