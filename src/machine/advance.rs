@@ -52,16 +52,12 @@ impl<'a> Turn<'a> {
     /// Time in which nobody looked closes spells of failures and consumes no warm-up.
     pub(super) fn notice_gap(&mut self, event: &Event) {
         let resumed = matches!(event, Event::Resumed { .. });
-        // Whoever takes a run over knows of nothing that was looked at since it was stored.
-        let since = if resumed {
-            Some(self.state.turned_at)
-        } else {
-            self.state.wake_at
-        };
-        let late_ms = since.map_or(0, |at| self.now.ms_since(at));
-        if late_ms <= GAP_MS && !resumed {
+        let is_late = self.state.wake_at.is_some_and(|at| self.now.ms_since(at) > GAP_MS);
+        if !is_late && !resumed {
             return;
         }
+        // What was asked since the last turn is forgotten, so nothing of that time was looked at.
+        let late_ms = self.now.ms_since(self.state.turned_at);
         for judge in [&mut self.state.judge, &mut self.state.verify].into_iter().flatten() {
             judge.skip(late_ms, self.now);
         }

@@ -8,7 +8,7 @@ use super::latency::slower;
 use super::plan::Plan;
 use super::track::{Move, Track};
 use super::{Place, WakeReason};
-use crate::domain::{CheckReport, Class, Observation, Severity, TimesBefore, Timestamp, Verdict};
+use crate::domain::{CheckReport, Class, Observation, Reason, Severity, TimesBefore, Timestamp, Verdict};
 
 /// A check gets at least this long for its first pass after the gate opened, however late that was.
 const FIRST_PASS_MS_MIN: u64 = 30_000;
@@ -97,8 +97,13 @@ impl Judge {
             plan.every_ms
         };
         track.next_at = now.plus_ms(pause_ms.saturating_mul(jitter) / 1_000);
-        if place == Place::Gate && self.gate_opened_at.is_none() && opens_gate(plan, seen) {
-            self.open_gate(now);
+        if place == Place::Gate && self.gate_opened_at.is_none() {
+            if opens_gate(plan, seen) {
+                self.open_gate(now);
+            } else if seen.reason == Reason::LocalTrouble {
+                // Nobody looked in the time that this agent lost by itself.
+                self.lost_ms += u64::from(seen.latency_ms);
+            }
         }
         Some(moved)
     }

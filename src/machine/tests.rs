@@ -1307,6 +1307,84 @@ fn a_gap_consumes_no_warm_up() {
     assert!(!todo.is_empty(), "it probes again at once");
 }
 
+/// An agent that stood still for a while, less than a gap, and noticed it only when the warm-up was over.
+#[test]
+fn what_the_agent_lost_by_itself_consumes_no_warm_up() {
+    let mut world = World::new(one_check(), |_, _| Class::Unready);
+    let end = START.plus_ms(world.plan.warm_up_ms);
+    let mut todo = world.step(Event::Began);
+    let seq = loop {
+        let effect = todo.pop().expect("it looks on until the end");
+        if let Effect::Probe { seq, .. } = effect
+            && world.now.plus_ms(8_000) > end
+        {
+            break seq;
+        }
+        let event = world.perform(effect);
+        todo.extend(world.step(event));
+        if todo.is_empty() {
+            world.now = world.state.wake_at.expect("it looks again");
+            todo = world.step(Event::Woke);
+        }
+    };
+    world.now = world.now.plus_ms(9_000);
+    let stood_still = Observation {
+        reason: Reason::LocalTrouble,
+        latency_ms: 9_000,
+        ..seen(Class::Unknown)
+    };
+    world.step(Event::Probed {
+        seq,
+        place: Place::Gate,
+        seen: Box::new(stood_still),
+    });
+    assert!(world.now > end);
+    assert_eq!(world.state.phase, Phase::Judging, "{:#?}", world.story);
+}
+
+/// An agent that stood still while its first probe was out, until long after the warm-up should have ended.
+#[test]
+fn a_warm_up_that_nobody_looked_at_is_looked_at_again() {
+    let mut world = World::new(one_check(), |_, _| Class::Broken);
+    let mut todo = world.step(Event::Began);
+    while let Some(effect) = todo.pop() {
+        if matches!(effect, Effect::Probe { .. }) {
+            break;
+        }
+        let event = world.perform(effect);
+        todo.extend(world.step(event));
+    }
+    world.now = world.now.plus_ms(world.plan.warm_up_ms + 60_000);
+    todo = world.step(Event::Woke);
+    assert_eq!(world.state.phase, Phase::Judging, "{:#?}", world.story);
+    assert!(matches!(todo[..], [Effect::Probe { .. }]), "{todo:?}");
+}
+
+/// Taken over just before the warm-up ends: what it amounts to waits for an answer of now.
+#[test]
+fn a_warm_up_that_ends_after_a_gap_waits_for_an_answer() {
+    let mut world = World::new(one_check(), |_, _| Class::Unready);
+    let mut todo = world.step(Event::Began);
+    let end = START.plus_ms(world.plan.warm_up_ms);
+    while world.now.plus_ms(world.plan.every_ms * 2) < end {
+        while let Some(effect) = todo.pop() {
+            let event = world.perform(effect);
+            todo.extend(world.step(event));
+        }
+        world.now = world.state.wake_at.expect("it looks again");
+        todo = world.step(Event::Woke);
+    }
+    world.now = end.plus_ms(100_000);
+    todo = world.step(Event::Resumed { hold_ms: 0 });
+    let limit = world.state.wake_at.expect("the limit");
+    world.now = limit.plus_ms(500);
+    todo.extend(world.step(Event::Woke));
+    assert_eq!(world.state.phase, Phase::Judging, "{:#?}", world.story);
+    let event = world.perform(todo.pop().expect("a probe"));
+    world.step(event);
+    assert_ne!(world.state.phase, Phase::Judging, "{:#?}", world.story);
+}
+
 fn any_class() -> impl Strategy<Value = Class> {
     prop_oneof![
         4 => Just(Class::Pass),

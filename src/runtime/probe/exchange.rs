@@ -1,5 +1,7 @@
 //! One step: rendered, sent, assessed, and asked again where it polls.
 
+use std::time::Duration;
+
 use url::Url;
 
 use super::{Probe, unsendable};
@@ -7,6 +9,9 @@ use crate::check::{self, Seen, Unanswered};
 use crate::domain::{Class, Observation, Reason};
 use crate::http::{Failure, Trust};
 use crate::step::{self, Login, Poll, Redactor, Request, Response, Step, Value};
+
+/// A wait that is over so much after its limit was not the app's alone.
+const STALL_MIN: Duration = Duration::from_secs(2);
 
 /// What came of one request.
 pub(super) struct Exchanged {
@@ -45,7 +50,7 @@ impl Probe<'_> {
     /// Asks again until the expectation holds, the time is over, or the answer says that it never will.
     async fn poll(&mut self, step: &Step, poll: &Poll, first: Exchanged) -> Exchanged {
         let mut last = first;
-        let mut spent = std::time::Duration::ZERO;
+        let mut spent = Duration::ZERO;
         let mut asked = 1_u32;
         loop {
             let observation = &mut last.seen.observation;
@@ -58,7 +63,7 @@ impl Probe<'_> {
                 observation.detail = format!("{} (it says that this will not change)", observation.detail);
                 return last;
             }
-            spent += poll.every + std::time::Duration::from_millis(observation.latency_ms.into());
+            spent += poll.every + Duration::from_millis(observation.latency_ms.into());
             if spent > poll.limit {
                 let seconds = poll.limit.as_secs_f64();
                 observation.detail = format!("{} (still, after {asked} requests in {seconds} s)", observation.detail);
@@ -136,6 +141,7 @@ impl Probe<'_> {
             ));
         }
         let sent = self.client.send_with(&request, trust, &self.jar).await;
+        let sent = not_stalled(sent, request.timeout);
         let assessed = match &sent {
             Ok(response) => Ok((response, step::assess(step, response, &self.values))),
             Err(failure) => Err(unanswered(failure)),
@@ -205,6 +211,23 @@ pub(super) fn failed(observation: &Observation) -> bool {
     !matches!(observation.class, Class::Pass | Class::Slow) && observation.reason != Reason::Time
 }
 
+/// A request is given up at its limit. If its end came much later, this agent stood still meanwhile, and what it saw says
+/// nothing of the app.
+fn not_stalled(sent: Result<Response, Failure>, limit: Duration) -> Result<Response, Failure> {
+    let elapsed = match &sent {
+        Ok(response) => response.elapsed,
+        Err(failure) => failure.elapsed,
+    };
+    if elapsed <= limit + STALL_MIN {
+        return sent;
+    }
+    let detail = format!("this agent stood still while it waited: {} ms", elapsed.as_millis());
+    Err(Failure {
+        elapsed,
+        ..Failure::new(Reason::LocalTrouble, detail)
+    })
+}
+
 fn unanswered(failure: &Failure) -> Unanswered<'_> {
     Unanswered {
         reason: failure.reason,
@@ -212,5 +235,25 @@ fn unanswered(failure: &Failure) -> Unanswered<'_> {
         elapsed: failure.elapsed,
         timing: failure.timing,
         address: failure.address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_long_after_the_limit_says_nothing_of_the_app() {
+        let limit = Duration::from_secs(10);
+        let after = |elapsed_s: u64| {
+            let failure = Failure {
+                elapsed: Duration::from_secs(elapsed_s),
+                ..Failure::new(Reason::Timeout, "no whole answer in 10000 ms")
+            };
+            not_stalled(Err(failure), limit).expect_err("still a failure").reason
+        };
+        assert_eq!(after(10), Reason::Timeout);
+        assert_eq!(after(12), Reason::Timeout);
+        assert_eq!(after(13), Reason::LocalTrouble);
     }
 }
