@@ -151,6 +151,19 @@ impl Dispatcher {
         }
     }
 
+    /// What was due before an answer came is done before it, however late the timer is: the same answers at the same
+    /// moments are to lead to the same decisions.
+    fn wake_first(&mut self, run: &RunId) {
+        let due = self.runs.get(run).and_then(|live| live.timer);
+        if let Some(at) = due.filter(|at| *at <= self.clock.now()) {
+            self.timers.remove(&(at, run.clone()));
+            if let Some(live) = self.runs.get_mut(run) {
+                live.timer = None;
+            }
+            self.turn(run, Event::Woke);
+        }
+    }
+
     fn take(&mut self, input: Input) {
         match input {
             Input::Of { run, fence, what } => {
@@ -168,7 +181,10 @@ impl Dispatcher {
 
     fn answered(&mut self, run: &RunId, what: Answer) {
         match what {
-            Answer::Result(event) => self.turn(run, event),
+            Answer::Result(event) => {
+                self.wake_first(run);
+                self.turn(run, event);
+            }
             Answer::Identified { seq, answer } => self.identified(run, seq, answer),
             Answer::Committed(result) => self.committed(run, result),
             Answer::CommitAgain => self.commit(run),
