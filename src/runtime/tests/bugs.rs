@@ -46,6 +46,21 @@ impl Bug {
         Self::ResendAfterRestart,
     ];
 
+    /// A history that showed it when it was last searched for, to begin with.
+    pub(super) const fn witness(self) -> u64 {
+        match self {
+            Self::SkipFence => 1502,
+            Self::TakeFromTheLiving => 1,
+            Self::IgnoreHold | Self::ResendAfterRestart => 2,
+            Self::ResendWithoutLooking => 341,
+            Self::TwoRuns
+            | Self::ForgetDuplicates
+            | Self::ForgetToTell
+            | Self::TrustDeliveries
+            | Self::ActBeforeCommit => 0,
+        }
+    }
+
     /// What it makes of a statement: each occurrence of the first text becomes the second.
     const fn rewrites(self) -> &'static [(&'static str, &'static str)] {
         match self {

@@ -24,6 +24,9 @@ use crate::store::Engine;
 /// The projects of the two apps.
 pub(super) const PROJECTS: [u64; 2] = [7, 8];
 const ENVIRONMENT: u64 = 3;
+/// A gateway that answers for the platform does so at most this long before a rollback is made: less than the time that
+/// an agent waits for an effect.
+const GIVES_UP_EARLY_MS: u64 = 25_000;
 
 /// What a release does once it is live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -338,11 +341,20 @@ impl World {
             tokio::time::sleep(Duration::from_millis(takes_ms)).await;
             let _ = reply.send(world.go_back(project, target, bad));
         });
+        if fate == Fate::ErrorAfter {
+            // What is between gives up, at times while the platform is still at it.
+            let early_ms = self.draw(GIVES_UP_EARLY_MS);
+            tokio::time::sleep(Duration::from_millis(takes_ms.saturating_sub(early_ms))).await;
+            return answer(
+                request,
+                504,
+                &json!({"title": "Error", "detail": "no answer from upstream"}),
+            );
+        }
         let made = done.await.ok().flatten();
-        match (made, fate) {
-            (_, Fate::ErrorAfter) => answer(request, 500, &json!({"title": "Error", "detail": "worker lost"})),
-            (Some(json), _) => answer(request, 200, &json),
-            (None, _) => answer(
+        match made {
+            Some(json) => answer(request, 200, &json),
+            None => answer(
                 request,
                 404,
                 &json!({"title": "Deployment Not Found", "detail": "not found"}),
@@ -454,5 +466,9 @@ pub(super) struct Reach {
 impl Wire for Reach {
     fn answer(&self, request: Request) -> BoxFuture<'_, Result<Response, Failure>> {
         self.world.answer(&self.agent, request).boxed()
+    }
+
+    fn going_on(&self) -> BoxFuture<'_, ()> {
+        self.agent.gate().boxed()
     }
 }
