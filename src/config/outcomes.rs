@@ -30,9 +30,6 @@ const FORMATS_LATER: [&str; 7] = [
     "cdevents",
 ];
 
-/// Events that are not sent yet; asking for them is no mistake.
-const EVENTS_LATER: [&str; 3] = ["delivery.missed", "protection.lost", "protection.restored"];
-
 impl Reader<'_> {
     /// Reads `[outcome.X]`, all of them.
     pub(super) fn endpoints(&mut self, root: &mut Table<'_>) -> Vec<Endpoint> {
@@ -187,11 +184,6 @@ impl Reader<'_> {
             let glob = Glob::new(text);
             let words = || OutcomeEvent::ALL.iter().map(|event| event.as_str());
             if words().any(|word| glob.matches(word)) {
-                events.push(text.to_owned());
-            } else if EVENTS_LATER.iter().any(|word| glob.matches(word)) {
-                let message = format!("`{text}` is not sent yet");
-                self.problems
-                    .warn(item.place(), message, "it may stay: it will be, in a later version");
                 events.push(text.to_owned());
             } else {
                 let help = closest(text, words()).map_or_else(

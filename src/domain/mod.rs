@@ -22,7 +22,7 @@ pub use id::{
     RunId,
 };
 pub use observation::{Class, Identity, Observation, Reason, Timing};
-pub use outcome::{Approval, CheckReport, Outcome, OutcomeEvent, RollbackReport};
+pub use outcome::{Approval, CheckReport, Notice, Outcome, OutcomeEvent, RollbackReport};
 pub use share::Share;
 pub use time::Timestamp;
 pub use trust::{JudgedRun, Label};

@@ -55,6 +55,10 @@ outcome_events! {
     DeliveryMissed = "delivery.missed";
     /// An endpoint keeps failing.
     EndpointFailing = "endpoint.failing";
+    /// A rollback could not be made now.
+    ProtectionLost = "protection.lost";
+    /// A rollback could be made again.
+    ProtectionRestored = "protection.restored";
 }
 
 /// One check's part in an outcome.
@@ -148,4 +152,17 @@ pub struct Outcome {
     pub rollback: Option<RollbackReport>,
     /// The approval that is asked for.
     pub approval: Option<Approval>,
+}
+
+/// What the agents tell the world of their own standing, which no run is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Its kind.
+    pub event: OutcomeEvent,
+    /// When it was noticed.
+    pub at: Timestamp,
+    /// What it is about: `endpoint ops`, `platform temps`.
+    pub about: String,
+    /// What is wrong, or right again, in one sentence for a person.
+    pub reason: String,
 }

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::text::first_line;
 use super::words::{self, Severity};
-use crate::domain::{CheckReport, Commit, Outcome, RollbackReport, Timestamp, Verdict};
+use crate::domain::{CheckReport, Commit, Notice, Outcome, RollbackReport, Timestamp, Verdict};
 
 /// Most failing checks that are listed; the rest is counted.
 const CHECKS_MAX: usize = 8;
@@ -34,7 +34,7 @@ pub(super) struct Message {
     pub(super) links: Vec<(&'static str, Url)>,
     /// When it was decided.
     pub(super) at: Timestamp,
-    /// Where it comes from: our run's id, and the event's name.
+    /// Where it comes from: the event's name, and our run's id.
     pub(super) origin: String,
 }
 
@@ -66,6 +66,23 @@ impl Message {
                 .collect(),
             at: outcome.at,
             origin: format!("{} · {}", outcome.event.as_str(), outcome.run),
+        }
+    }
+
+    /// What people are to be told of `notice`.
+    pub(super) fn of_notice(notice: &Notice) -> Self {
+        let words = words::of(notice.event);
+        Self {
+            title: format!("{}: {}", words.title, notice.about),
+            severity: words.severity,
+            sign: words.severity.sign(),
+            reason: notice.reason.clone(),
+            facts: vec![("About", notice.about.clone())],
+            checks: Vec::new(),
+            next: words.next,
+            links: Vec::new(),
+            at: notice.at,
+            origin: notice.event.as_str().to_owned(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::domain::{EndpointName, Glob, Outcome};
+use crate::domain::{EndpointName, Glob, Outcome, OutcomeEvent};
 
 /// How an endpoint reads its messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,6 +66,11 @@ pub fn wants(endpoint: &Endpoint, outcome: &Outcome) -> bool {
     any_matches(&endpoint.events, outcome.event.as_str())
         && any_matches(&endpoint.when.app, &outcome.app)
         && any_matches(&endpoint.when.env, &outcome.environment)
+}
+
+/// Whether `endpoint` is to be told of the agents' own standing. It concerns every app, so `when` leaves nothing out.
+pub fn wants_notice(endpoint: &Endpoint, event: OutcomeEvent) -> bool {
+    any_matches(&endpoint.events, event.as_str())
 }
 
 /// Whether one of `patterns` matches `text`; no patterns at all match everything.

@@ -21,12 +21,12 @@ mod tests;
 
 pub use approval::{ApprovalKey, TOKEN_PARAM};
 pub use attempt::{Attempted, RESPONSE_BYTES_MAX, attempt};
-pub use endpoint::{Address, AddressError, Endpoint, Format, When, wants};
-pub use schedule::{ATTEMPTS_MAX, Next, RETRY_AFTER_MAX, judge_attempt, next_try};
+pub use endpoint::{Address, AddressError, Endpoint, Format, When, wants, wants_notice};
+pub use schedule::{ATTEMPTS_MAX, Next, RETRY_AFTER_MAX, Standing, judge_attempt, judge_endpoint, next_try};
 
 use url::Url;
 
-use crate::domain::{MessageId, Outcome};
+use crate::domain::{MessageId, Notice, Outcome};
 
 /// A message as it is sent, and sent again: the bytes never change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,9 +55,24 @@ pub fn render(
         Format::Slack => slack::render(&chat::Message::of(outcome, run_link, approve)),
         Format::Discord => discord::render(&chat::Message::of(outcome, run_link, approve)),
     };
-    Rendered {
-        content_type: "application/json".to_owned(),
-        body: json.into_bytes(),
+    Rendered::json(json)
+}
+
+/// Renders `notice` for an endpoint that reads `format`, as [`render`] does an outcome.
+pub fn render_notice(notice: &Notice, format: Format, message: &MessageId) -> Rendered {
+    Rendered::json(match format {
+        Format::Plain => plain::render_notice(notice, message),
+        Format::Slack => slack::render(&chat::Message::of_notice(notice)),
+        Format::Discord => discord::render(&chat::Message::of_notice(notice)),
+    })
+}
+
+impl Rendered {
+    fn json(text: String) -> Self {
+        Self {
+            content_type: "application/json".to_owned(),
+            body: text.into_bytes(),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 use url::Url;
 
 use super::text::cut;
-use crate::domain::{CheckReport, Commit, MessageId, Outcome, Reason, RollbackReport, Timestamp, Verdict};
+use crate::domain::{CheckReport, Commit, MessageId, Notice, Outcome, Reason, RollbackReport, Timestamp, Verdict};
 
 /// Bound of a text that others wrote, such as a commit message, in bytes.
 const TEXT_BYTES_MAX: usize = 4096;
@@ -19,6 +19,27 @@ const CHECKS_MAX: usize = 200;
 pub(super) fn render(outcome: &Outcome, run_link: Option<&Url>, approve: Option<&Url>, message: &MessageId) -> String {
     // Strings, numbers and lists in structs always serialise; were that ever not so, the receiver gets valid JSON.
     serde_json::to_string(&body(outcome, run_link, approve, message)).unwrap_or_else(|_| "{}".to_owned())
+}
+
+/// The notice as JSON text.
+pub(super) fn render_notice(notice: &Notice, message: &MessageId) -> String {
+    let body = NoticeBody {
+        event: notice.event.as_str(),
+        timestamp: rfc3339_seconds(notice.at),
+        delivery_id: message.as_str(),
+        about: name(&notice.about),
+        reason: text(&notice.reason),
+    };
+    serde_json::to_string(&body).unwrap_or_else(|_| "{}".to_owned())
+}
+
+#[derive(Serialize)]
+struct NoticeBody<'a> {
+    event: &'static str,
+    timestamp: String,
+    delivery_id: &'a str,
+    about: String,
+    reason: String,
 }
 
 #[derive(Serialize)]

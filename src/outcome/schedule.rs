@@ -30,6 +30,37 @@ pub enum Next {
     EndpointOff,
 }
 
+/// An endpoint that failed so often in a row, and for so long, is told of.
+const FAILING_ATTEMPTS_MIN: u32 = 4;
+const FAILING_FOR_MIN: Duration = Duration::from_secs(2 * 60);
+/// An endpoint that failed so often in a row, and for so long, is switched off.
+const OFF_ATTEMPTS_MIN: u32 = 20;
+const OFF_FOR_MIN: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What becomes of an endpoint that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing yet: attempts fail now and then.
+    Shaky,
+    /// Others are told.
+    Failing,
+    /// It is switched off.
+    Off,
+}
+
+/// What becomes of an endpoint whose attempts failed `failures` times in a row, the first of them at `since`. It takes both
+/// a number and a time, so that neither one busy minute nor one message a day decides.
+pub fn judge_endpoint(failures: u32, since: Timestamp, now: Timestamp) -> Standing {
+    let lasted = |least: Duration| since.plus(least) <= now;
+    if failures >= OFF_ATTEMPTS_MIN && lasted(OFF_FOR_MIN) {
+        Standing::Off
+    } else if failures >= FAILING_ATTEMPTS_MIN && lasted(FAILING_FOR_MIN) {
+        Standing::Failing
+    } else {
+        Standing::Shaky
+    }
+}
+
 /// How long to wait after `number` attempts were made: at once, 10 s + 0-5 s, 30 s + 0-10 s, 2 min + 0-30 s,
 /// 10 min + 0-60 s, 1 h. `None` when no attempt is left.
 ///

@@ -143,4 +143,14 @@ pub(super) static TABLE: &[Words] = &[
         title: "An outcome endpoint keeps failing",
         next: "Check the endpoint's address, secret and logs, then replay what it missed.",
     },
+    Words {
+        event: OutcomeEvent::ProtectionLost, severity: Severity::Critical,
+        title: "A bad deployment could not be rolled back now",
+        next: "Mend what the reason says; until then, roll back by hand.",
+    },
+    Words {
+        event: OutcomeEvent::ProtectionRestored, severity: Severity::Good,
+        title: "Bad deployments can be rolled back again",
+        next: "Look at what went live meanwhile.",
+    },
 ];

@@ -11,10 +11,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
-use crate::domain::{AgentId, EndpointName};
+use crate::domain::{AgentId, EndpointName, Notice, OutcomeEvent};
 use crate::http::Client;
-use crate::outcome;
-use crate::store::{self, Attempt, Message, Next, Store};
+use crate::outcome::{self, Standing};
+use crate::store::{self, Attempt, Faring, Message, NewMessage, Next, Store};
+
+use super::notices;
 
 /// Messages taken from the outbox at once.
 const BATCH_MAX: usize = 64;
@@ -152,11 +154,18 @@ impl Courier {
             outcome::Next::Retry(after) => Next::RetryAt(self.clock.now().plus(after)),
             outcome::Next::Dead(reason) => Next::Dead { reason },
             outcome::Next::EndpointOff => {
-                self.switch_off(&message.endpoint).await;
+                self.switch_off(&message.endpoint, "it answered 410 Gone", false).await;
                 Next::Dead {
                     reason: "the endpoint answered 410 Gone and is switched off".to_owned(),
                 }
             }
+        };
+        // A message that only shows whether the endpoint is there again is not given up for that.
+        let next = match next {
+            Next::RetryAt(_) | Next::Dead { .. } if message.probe && attempted.status != Some(410) => {
+                Next::RetryAt(self.clock.now())
+            }
+            next => next,
         };
         if !matches!(next, Next::Delivered) {
             let why = attempted.error.clone().unwrap_or_default();
@@ -174,18 +183,68 @@ impl Courier {
         self.record(attempt, next).await;
     }
 
-    async fn switch_off(&self, endpoint: &EndpointName) {
-        let reason = "it answered 410 Gone".to_owned();
-        if let Err(error) = self.store.endpoint_off(endpoint.clone(), reason).await {
-            tracing::error!(endpoint = %endpoint, error = %error, "the endpoint could not be switched off");
+    /// An endpoint that keeps failing is told of elsewhere, and in the end switched off.
+    async fn judge(&self, endpoint: &EndpointName, faring: Faring) {
+        let is_known = self.config.load().endpoints.iter().any(|known| known.name == *endpoint);
+        if faring.failures == 0 || faring.off || !is_known {
+            return;
         }
+        let Faring { failures, since, .. } = faring;
+        match outcome::judge_endpoint(failures, since, self.clock.now()) {
+            Standing::Off => {
+                let reason = format!("{failures} attempts in a row failed, since {since}");
+                self.switch_off(endpoint, &reason, true).await;
+            }
+            Standing::Failing if !faring.told => {
+                let reason =
+                    format!("{failures} attempts in a row failed, since {since}; what waits is kept and tried again");
+                let told = self.notice(endpoint, reason);
+                if let Err(error) = self.store.endpoint_fails(endpoint.clone(), told).await {
+                    tracing::error!(endpoint = %endpoint, error = %error, "that it fails could not be told");
+                }
+            }
+            Standing::Failing | Standing::Shaky => {}
+        }
+    }
+
+    async fn switch_off(&self, endpoint: &EndpointName, reason: &str, probed: bool) {
+        let told = self.notice(
+            endpoint,
+            format!("{reason}; it is switched off, and what waits for it is kept"),
+        );
+        match self
+            .store
+            .endpoint_off(endpoint.clone(), reason.to_owned(), probed, told)
+            .await
+        {
+            Ok(first) if first => tracing::error!(endpoint = %endpoint, reason, "the endpoint is switched off"),
+            Ok(_) => {}
+            Err(error) => tracing::error!(endpoint = %endpoint, error = %error, "it could not be switched off"),
+        }
+    }
+
+    /// What the other endpoints are told of one that fails.
+    fn notice(&self, endpoint: &EndpointName, reason: String) -> Vec<NewMessage> {
+        let notice = Notice {
+            event: OutcomeEvent::EndpointFailing,
+            at: self.clock.now(),
+            about: format!("endpoint {endpoint}"),
+            reason,
+        };
+        notices::messages(&notice, &self.config.load(), &self.ids, Some(endpoint))
     }
 
     /// Delivery is at least once: an attempt whose record is lost is made again with the same id.
     async fn record(&self, attempt: Attempt, next: Next) {
         let message = attempt.message.clone();
-        while let Err(error) = self.store.record_attempt(attempt.clone(), next.clone()).await {
-            tracing::warn!(message.id = %message, error = %error, "an attempt could not be recorded; trying again");
+        let endpoint = attempt.endpoint.clone();
+        loop {
+            match self.store.record_attempt(attempt.clone(), next.clone()).await {
+                Ok(faring) => return self.judge(&endpoint, faring).await,
+                Err(error) => {
+                    tracing::warn!(message.id = %message, error = %error, "an attempt could not be recorded; trying again");
+                }
+            }
             if self.stop.is_cancelled() {
                 return;
             }
@@ -203,6 +262,7 @@ fn lock(under_way: &UnderWay) -> std::sync::MutexGuard<'_, std::collections::BTr
 fn attempt_of(message: &Message, at: crate::domain::Timestamp, error: &str) -> Attempt {
     Attempt {
         message: message.id.clone(),
+        endpoint: message.endpoint.clone(),
         at,
         url_host: String::new(),
         status: None,
@@ -211,3 +271,6 @@ fn attempt_of(message: &Message, at: crate::domain::Timestamp, error: &str) -> A
         latency_ms: 0,
     }
 }
+
+#[cfg(test)]
+mod tests;

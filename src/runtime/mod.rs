@@ -15,6 +15,7 @@ mod input;
 mod intake;
 mod lease;
 mod live;
+mod notices;
 mod order;
 mod perform;
 mod plan;

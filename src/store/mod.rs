@@ -9,6 +9,7 @@ mod engine;
 mod error;
 mod lists;
 mod memory;
+mod outbox;
 mod postgres;
 mod row;
 mod sql;
@@ -17,23 +18,21 @@ mod sqlite;
 pub(crate) mod tests;
 mod view;
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::domain::{
-    AgentId, AppKey, Before, DeliveryId, Deployment, DeploymentId, EndpointName, JudgedRun, Label, MessageId,
-    PlatformName, RunId, Timestamp,
+    AppKey, Before, DeliveryId, Deployment, DeploymentId, JudgedRun, Label, PlatformName, RunId, Timestamp,
 };
 
 pub use engine::Counters;
 pub(crate) use engine::{Engine, Item};
 pub use error::Error;
 pub use row::{
-    Accepted, AppPlace, Attempt, Commit, History, Hold, JournalEntry, KnownGood, LedgerWrite, Message, NewDelivery,
-    NewMessage, Next, RunRecord, StoredDelivery, Taken,
+    Accepted, AppPlace, Attempt, Commit, Faring, History, Hold, JournalEntry, KnownGood, LedgerWrite, Message,
+    NewDelivery, NewMessage, Next, RunRecord, StoredDelivery, Taken,
 };
 pub(crate) use sql::Db;
 #[cfg(test)]
@@ -309,78 +308,6 @@ impl Store {
     pub async fn label(&self, run: &RunId, label: Label) -> Result<bool, Error> {
         let (run, now) = (run.clone(), self.clock.now());
         self.write(move |tx| sql::trust::label(tx, &run, label, now)).await
-    }
-
-    // The outbox.
-
-    /// Takes messages to attempt now, the gravest first, then the oldest; none to an endpoint that is switched off or in `but`.
-    /// What is taken is given to nobody else until its attempt is recorded, or `agent`'s lease ends.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub async fn take_due(
-        &self,
-        agent: &AgentId,
-        now: Timestamp,
-        limit: usize,
-        but: BTreeSet<EndpointName>,
-    ) -> Result<Vec<Message>, Error> {
-        let agent = agent.clone();
-        self.write(move |tx| sql::outbox::take_due(tx, &agent, now, limit, &but))
-            .await
-    }
-
-    /// Gives back what `agent` took, but for `kept`.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub async fn give_back(&self, agent: &AgentId, kept: BTreeSet<MessageId>) -> Result<(), Error> {
-        let agent = agent.clone();
-        self.write(move |tx| sql::outbox::give_back(tx, &agent, &kept)).await
-    }
-
-    /// When the next message is to be attempted.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn next_due(&self) -> Result<Option<Timestamp>, Error> {
-        self.read(sql::outbox::next_due).await
-    }
-
-    /// Keeps an attempt and what follows from it.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub async fn record_attempt(&self, attempt: Attempt, next: Next) -> Result<(), Error> {
-        self.write(move |tx| sql::outbox::record_attempt(tx, &attempt, &next))
-            .await
-    }
-
-    /// Switches an endpoint off: nothing is sent to it any more.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub async fn endpoint_off(&self, endpoint: EndpointName, reason: String) -> Result<(), Error> {
-        let now = self.clock.now();
-        self.write(move |tx| sql::outbox::endpoint_off(tx, &endpoint, &reason, now))
-            .await
-    }
-
-    /// Queues a message again, with the same id and bytes; whether there is such a message.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub async fn replay(&self, id: &MessageId, now: Timestamp) -> Result<bool, Error> {
-        let id = id.clone();
-        self.write(move |tx| sql::outbox::replay(tx, &id, now)).await
-    }
-
-    /// Messages that wait, and the oldest one's moment.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn outbox_depth(&self) -> Result<(u64, Option<Timestamp>), Error> {
-        self.read(sql::outbox::depth).await
     }
 
     // Housekeeping.

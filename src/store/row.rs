@@ -291,6 +291,21 @@ pub struct Message {
     pub body: Vec<u8>,
     /// Attempts made since it was queued, or queued again.
     pub attempts: u32,
+    /// Its endpoint is switched off, and this message shows whether it may be on again.
+    pub probe: bool,
+}
+
+/// How an endpoint fares, after an attempt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Faring {
+    /// Attempts in a row that failed.
+    pub failures: u32,
+    /// When the first of them was.
+    pub since: Timestamp,
+    /// Others were told of it.
+    pub told: bool,
+    /// It is switched off.
+    pub off: bool,
 }
 
 /// One attempt to deliver a message.
@@ -298,6 +313,8 @@ pub struct Message {
 pub struct Attempt {
     /// The message.
     pub message: MessageId,
+    /// Who was to get it.
+    pub endpoint: EndpointName,
     /// When.
     pub at: Timestamp,
     /// The host it went to.

@@ -431,7 +431,7 @@ get = "https://status.example.com/{{ deploy.commit }}"
        |
      3 | events = ["rollback.*", "smoke_test.fail", "everything"]
        |                                            ^^^^^^^^^^^^
-       = help: events are smoke_test.started, smoke_test.passed, smoke_test.degraded, smoke_test.suspect, smoke_test.failed, smoke_test.inconclusive, rollback.started, rollback.succeeded, rollback.unconfirmed, rollback.failed, rollback.withheld, approval.requested, run.superseded, delivery.missed, endpoint.failing
+       = help: events are smoke_test.started, smoke_test.passed, smoke_test.degraded, smoke_test.suspect, smoke_test.failed, smoke_test.inconclusive, rollback.started, rollback.succeeded, rollback.unconfirmed, rollback.failed, rollback.withheld, approval.requested, run.superseded, delivery.missed, endpoint.failing, protection.lost, protection.restored
 
     error: [outcome.two] has more than one address
       --> checks.toml:6:1
@@ -877,13 +877,6 @@ bearer = "{{ secret.PASSWORD }}"
      9 | [outcome.ops]
        | ^^^^^^^^^^^^^
        = help: add `secret = "{{ secret.NAME }}"`, so that the receiver can tell our messages from others
-
-    warning: `protection.lost` is not sent yet
-       --> checks.toml:11:11
-        |
-     11 | events = ["protection.lost"]
-        |           ^^^^^^^^^^^^^^^^^
-        = help: it may stay: it will be, in a later version
 
     warning: check "login" carries credentials, and nothing says whose address gets them
        --> checks.toml:12:8

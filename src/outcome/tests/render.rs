@@ -5,9 +5,9 @@ use serde_json::Value;
 use url::Url;
 
 use super::{message_id, report, rolled_back, started, withheld};
-use crate::domain::{Approval, Outcome, OutcomeEvent, Timestamp, Verdict};
+use crate::domain::{Approval, Notice, Outcome, OutcomeEvent, Timestamp, Verdict};
 use crate::outcome::words;
-use crate::outcome::{Format, render};
+use crate::outcome::{Format, render, render_notice};
 
 fn dashboard() -> Url {
     Url::parse("https://backstop.example.com/").unwrap()
@@ -172,6 +172,8 @@ fn the_words_of_every_event() {
     run.superseded | Info | Smoke test ended early | Nothing, unless you expected a verdict on this deployment.
     delivery.missed | Warning | A deployment went live, and no webhook told of it | See that the platform can reach Backstop; this deployment is judged all the same.
     endpoint.failing | Warning | An outcome endpoint keeps failing | Check the endpoint's address, secret and logs, then replay what it missed.
+    protection.lost | Critical | A bad deployment could not be rolled back now | Mend what the reason says; until then, roll back by hand.
+    protection.restored | Good | Bad deployments can be rolled back again | Look at what went live meanwhile.
     ");
 }
 
@@ -272,4 +274,25 @@ fn an_approval_is_asked_for_with_its_link_where_there_is_one() {
         json["approval"],
         serde_json::json!({"from": "dep_b", "to": "dep_a", "expires_at": "2026-03-12T15:01:07Z"})
     );
+}
+
+#[test]
+fn a_notice_says_what_it_is_about_in_every_format() {
+    let notice = Notice {
+        event: OutcomeEvent::ProtectionLost,
+        at: super::at("2026-03-12T14:31:07.250Z"),
+        about: "platform temps".to_owned(),
+        reason: "the platform refuses the token: GET /api/projects answered 401 <!here>".to_owned(),
+    };
+    let shown = |format| {
+        let rendered = render_notice(&notice, format, &message_id());
+        let _valid: Value = serde_json::from_slice(&rendered.body).unwrap();
+        String::from_utf8(rendered.body).unwrap()
+    };
+    let all: Vec<String> = Format::ALL.iter().map(|format| shown(*format)).collect();
+    assert_snapshot!(all.join("\n"), @r##"
+    {"event":"protection.lost","timestamp":"2026-03-12T14:31:07Z","delivery_id":"whk_01k0c0ffee_3","about":"platform temps","reason":"the platform refuses the token: GET /api/projects answered 401 <!here>"}
+    {"attachments":[{"blocks":[{"text":{"text":"the platform refuses the token: GET /api/projects answered 401 &lt;!here&gt;","type":"mrkdwn","verbatim":true},"type":"section"},{"fields":[{"text":"*About*\nplatform temps","type":"mrkdwn","verbatim":true}],"type":"section"},{"text":{"text":"*What to do:* Mend what the reason says; until then, roll back by hand.","type":"mrkdwn","verbatim":true},"type":"section"},{"elements":[{"text":"protection.lost","type":"mrkdwn","verbatim":true}],"type":"context"}],"color":"#C62828"}],"blocks":[{"text":{"emoji":false,"text":"🛑 A bad deployment could not be rolled back now: platform temps","type":"plain_text"},"type":"header"}],"text":"🛑 A bad deployment could not be rolled back now: platform temps","unfurl_links":false,"unfurl_media":false}
+    {"allowed_mentions":{"parse":[]},"embeds":[{"color":12986408,"description":"the platform refuses the token\\: GET /api/projects answered 401 \\<!here\\>","fields":[{"inline":true,"name":"About","value":"platform temps"},{"inline":false,"name":"What to do","value":"Mend what the reason says; until then, roll back by hand."}],"footer":{"text":"protection.lost"},"timestamp":"2026-03-12T14:31:07Z","title":"🛑 A bad deployment could not be rolled back now\\: platform temps"}]}
+    "##);
 }

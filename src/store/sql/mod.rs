@@ -5,12 +5,14 @@
 
 mod db;
 pub(super) mod deliveries;
+pub(super) mod endpoints;
 pub(super) mod leases;
 pub(super) mod ledger;
 pub(super) mod outbox;
 pub(super) mod runs;
 pub(super) mod schema;
 pub(super) mod times;
+pub(super) mod troubles;
 pub(super) mod trust;
 pub(super) mod views;
 

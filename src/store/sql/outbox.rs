@@ -1,9 +1,9 @@
-//! Outgoing messages, the attempts to deliver them, and endpoints that are switched off.
+//! Outgoing messages and the attempts to deliver them.
 
 use std::collections::BTreeSet;
 
-use super::super::{Attempt, Error, Message, NewMessage, Next};
-use super::{Db, ToValue as _, Value, values};
+use super::super::{Attempt, Error, Faring, Message, NewMessage, Next};
+use super::{Db, Row, ToValue as _, Value, values};
 use crate::domain::{AgentId, EndpointName, MessageId, Timestamp};
 
 /// Attempts kept of one message.
@@ -41,7 +41,7 @@ pub(crate) fn take_due(
     but: &BTreeSet<EndpointName>,
 ) -> Result<Vec<Message>, Error> {
     let sql = format!(
-        "SELECT id, endpoint, content_type, body, attempts, taken_by FROM messages m
+        "SELECT {MESSAGE} FROM messages m
          WHERE state = 'queued' AND next_at <= ?1 AND {FREE} {}
          ORDER BY page DESC, attempts, created_at, id LIMIT ?3",
         and_not(but.len(), 4)
@@ -52,25 +52,41 @@ pub(crate) fn take_due(
     values.extend(but.iter().map(|name| Value::Text(name.as_str())));
     let mut taken = Vec::new();
     for row in db.rows(&sql, &values)? {
-        let (id, before): (String, Option<String>) = (row.get(0)?, row.get(5)?);
-        // Another agent may have taken it since; then its name stands there.
-        let sql = "UPDATE messages SET taken_by = ?2
-                   WHERE id = ?1 AND state = 'queued' AND coalesce(taken_by, '') = coalesce(?3, '')";
-        if db.execute(sql, values![id, agent.as_str(), before])? > 0 {
-            taken.push(Message {
-                id: MessageId::new(id),
-                endpoint: EndpointName::new(row.get::<String>(1)?),
-                content_type: row.get(2)?,
-                body: row.get(3)?,
-                attempts: row.get(4)?,
-            });
+        taken.extend(take(db, &row, agent, false)?);
+    }
+    for endpoint in super::endpoints::to_probe(db, now)? {
+        let sql = format!(
+            "SELECT {MESSAGE} FROM messages WHERE state = 'queued' AND endpoint = ?1 ORDER BY created_at, id LIMIT 1"
+        );
+        for row in db.rows(&sql, values![endpoint])? {
+            taken.extend(take(db, &row, agent, true)?);
         }
     }
     Ok(taken)
 }
 
+const MESSAGE: &str = "id, endpoint, content_type, body, attempts, taken_by";
+
+/// Takes the message in `row` as it was seen; another agent may have taken it since, and then its name stands there.
+fn take(db: &dyn Db, row: &Row, agent: &AgentId, probe: bool) -> Result<Option<Message>, Error> {
+    let (id, before): (String, Option<String>) = (row.get(0)?, row.get(5)?);
+    let sql = "UPDATE messages SET taken_by = ?2
+               WHERE id = ?1 AND state = 'queued' AND coalesce(taken_by, '') = coalesce(?3, '')";
+    if db.execute(sql, values![id, agent.as_str(), before])? == 0 {
+        return Ok(None);
+    }
+    Ok(Some(Message {
+        id: MessageId::new(id),
+        endpoint: EndpointName::new(row.get::<String>(1)?),
+        content_type: row.get(2)?,
+        body: row.get(3)?,
+        attempts: row.get(4)?,
+        probe,
+    }))
+}
+
 /// A message is free if nobody has taken it, or whoever did has no lease any more; `?2` is the database's time.
-const FREE: &str = "endpoint NOT IN (SELECT name FROM endpoints_off)
+const FREE: &str = "endpoint NOT IN (SELECT name FROM endpoints WHERE off_since IS NOT NULL)
     AND (taken_by IS NULL OR NOT EXISTS (SELECT 1 FROM agents a WHERE a.id = m.taken_by AND a.lease_until >= ?2))";
 
 /// The condition that leaves out so many endpoints, whose names are the values from `first` on.
@@ -95,7 +111,7 @@ pub(crate) fn give_back(db: &dyn Db, agent: &AgentId, kept: &BTreeSet<MessageId>
 
 pub(crate) fn next_due(db: &dyn Db) -> Result<Option<Timestamp>, Error> {
     let sql = "SELECT min(next_at) FROM messages
-               WHERE state = 'queued' AND taken_by IS NULL AND endpoint NOT IN (SELECT name FROM endpoints_off)";
+               WHERE state = 'queued' AND taken_by IS NULL AND endpoint NOT IN (SELECT name FROM endpoints WHERE off_since IS NOT NULL)";
     Ok(db.first(sql, &[], |row| row.get(0))?.flatten())
 }
 
@@ -106,7 +122,8 @@ pub(crate) fn depth(db: &dyn Db) -> Result<(u64, Option<Timestamp>), Error> {
         .unwrap_or((0, None)))
 }
 
-pub(crate) fn record_attempt(db: &dyn Db, attempt: &Attempt, next: &Next) -> Result<(), Error> {
+/// Keeps an attempt, what follows for its message, and how its endpoint fares.
+pub(crate) fn record_attempt(db: &dyn Db, attempt: &Attempt, next: &Next) -> Result<Faring, Error> {
     let response = cut(&attempt.response);
     db.execute(
         "INSERT INTO attempts (message, at, host, status, error, response, latency_ms)
@@ -131,7 +148,7 @@ pub(crate) fn record_attempt(db: &dyn Db, attempt: &Attempt, next: &Next) -> Res
     };
     let sql = "UPDATE messages SET state = ?2, next_at = ?3, reason = ?4, attempts = attempts + 1, taken_by = NULL WHERE id = ?1";
     db.execute(sql, values![attempt.message.as_str(), state, next_at, reason])?;
-    Ok(())
+    super::endpoints::fared(db, &attempt.endpoint, matches!(next, Next::Delivered), attempt.at)
 }
 
 fn cut(text: &str) -> &str {
@@ -142,17 +159,6 @@ fn cut(text: &str) -> &str {
     &text[..end]
 }
 
-/// Switches an endpoint off. What waits for it is kept, so that it can be delivered when it is on again.
-pub(crate) fn endpoint_off(db: &dyn Db, name: &EndpointName, reason: &str, now: Timestamp) -> Result<(), Error> {
-    let sql = "INSERT INTO endpoints_off (name, reason, since) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
-    db.execute(sql, values![name.as_str(), reason, now.as_millis()])?;
-    Ok(())
-}
-
-pub(crate) fn endpoint_on(db: &dyn Db, name: &EndpointName) -> Result<bool, Error> {
-    Ok(db.execute("DELETE FROM endpoints_off WHERE name = ?1", values![name.as_str()])? > 0)
-}
-
 pub(crate) fn replay(db: &dyn Db, id: &MessageId, now: Timestamp) -> Result<bool, Error> {
     let sql = "UPDATE messages SET state = 'queued', next_at = ?2, attempts = 0, reason = NULL, taken_by = NULL WHERE id = ?1";
     let changed = db.execute(sql, values![id.as_str(), now.as_millis()])?;
@@ -160,7 +166,7 @@ pub(crate) fn replay(db: &dyn Db, id: &MessageId, now: Timestamp) -> Result<bool
     let endpoint: Option<String> = db.first(sql, values![id.as_str()], |row| row.get(0))?;
     if let Some(endpoint) = endpoint {
         // Asking for a replay says that the endpoint is wanted again.
-        endpoint_on(db, &EndpointName::new(endpoint))?;
+        super::endpoints::forget(db, &EndpointName::new(endpoint))?;
     }
     Ok(changed > 0)
 }

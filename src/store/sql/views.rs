@@ -197,8 +197,8 @@ pub(crate) fn message(db: &dyn Db, id: &MessageId) -> Result<Option<MessageView>
 
 pub(crate) fn endpoints(db: &dyn Db) -> Result<Vec<EndpointView>, Error> {
     let sql = "SELECT m.endpoint, count(*) FILTER (WHERE m.state = 'delivered'),
-                      count(*) FILTER (WHERE m.state = 'queued'), count(*) FILTER (WHERE m.state = 'dead'), o.reason, o.since
-               FROM messages m LEFT JOIN endpoints_off o ON o.name = m.endpoint GROUP BY m.endpoint, o.reason, o.since ORDER BY m.endpoint";
+                      count(*) FILTER (WHERE m.state = 'queued'), count(*) FILTER (WHERE m.state = 'dead'), o.off_reason, o.off_since
+               FROM messages m LEFT JOIN endpoints o ON o.name = m.endpoint GROUP BY m.endpoint, o.off_reason, o.off_since ORDER BY m.endpoint";
     db.all(sql, &[], |row| {
         Ok(EndpointView {
             name: row.get(0)?,

@@ -1,6 +1,7 @@
 //! Several agents on one store: leases, fences, and who takes what.
 
 use super::*;
+use crate::domain::AgentId;
 
 const LEASE_MS: u64 = 30_000;
 

@@ -335,7 +335,7 @@ pub(super) async fn an_endpoint_that_is_off_is_left_alone_until_it_is_wanted_aga
         .unwrap();
     let later = START.plus_ms(1_000);
     store
-        .endpoint_off("ops".into(), "it answered 410 Gone".to_owned())
+        .endpoint_off("ops".into(), "it answered 410 Gone".to_owned(), false, Vec::new())
         .await
         .unwrap();
     assert!(

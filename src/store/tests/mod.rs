@@ -17,8 +17,8 @@ use self::server::Cluster;
 use super::*;
 use crate::clock::ManualClock;
 use crate::domain::{
-    Before, CheckName, Commit as DeployedCommit, DeploymentState, Fleet, Heard, HeardEvent, OutcomeEvent, Reason,
-    TimesBefore, Verdict,
+    Before, CheckName, Commit as DeployedCommit, DeploymentState, Fleet, Heard, HeardEvent, MessageId, OutcomeEvent,
+    Reason, TimesBefore, Verdict,
 };
 
 impl Store {
@@ -240,6 +240,7 @@ fn message(number: u32, page: bool) -> NewMessage {
 fn attempt(message: &MessageId) -> Attempt {
     Attempt {
         message: message.clone(),
+        endpoint: "ops".into(),
         at: START,
         url_host: "ops.example".to_owned(),
         status: Some(500),

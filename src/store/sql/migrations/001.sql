@@ -160,8 +160,20 @@ CREATE TABLE attempts (
 ) STRICT;
 CREATE INDEX attempts_message ON attempts (message, number);
 
-CREATE TABLE endpoints_off (
-    name   TEXT PRIMARY KEY,
+-- Endpoints whose last attempt failed, or that are switched off; of the others nothing is to be known.
+CREATE TABLE endpoints (
+    name       TEXT PRIMARY KEY,
+    failures   INTEGER NOT NULL,
+    since      INTEGER NOT NULL,
+    told       INTEGER NOT NULL,
+    off_reason TEXT,
+    off_since  INTEGER,
+    probe_at   INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- What keeps rollbacks from being possible now, and was told of.
+CREATE TABLE troubles (
+    about  TEXT PRIMARY KEY,
     reason TEXT NOT NULL,
     since  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

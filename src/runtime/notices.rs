@@ -1,0 +1,31 @@
+//! What the agents tell of their own standing, as messages.
+
+use crate::clock::Ids;
+use crate::config::Config;
+use crate::domain::{EndpointName, MessageId, Notice};
+use crate::outcome;
+use crate::store::NewMessage;
+
+/// One message for each endpoint that wants the notice, but for the one that it is about.
+pub(super) fn messages(notice: &Notice, config: &Config, ids: &Ids, about: Option<&EndpointName>) -> Vec<NewMessage> {
+    let wanting = config
+        .endpoints
+        .iter()
+        .filter(|endpoint| Some(&endpoint.name) != about && outcome::wants_notice(endpoint, notice.event));
+    wanting
+        .map(|endpoint| {
+            let id = MessageId::new(ids.next("whk", notice.at));
+            let rendered = outcome::render_notice(notice, endpoint.format, &id);
+            NewMessage {
+                id,
+                endpoint: endpoint.name.clone(),
+                run: None,
+                event: notice.event,
+                content_type: rendered.content_type,
+                body: rendered.body,
+                page: false,
+                created_at: notice.at,
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,122 @@
+//! What the courier and whoever tells something ask of the store.
+
+use std::collections::BTreeSet;
+
+use super::{Attempt, Error, Faring, Message, NewMessage, Next, Store, sql};
+use crate::domain::{AgentId, EndpointName, MessageId, Timestamp};
+
+impl Store {
+    /// Takes messages to attempt now, the gravest first, then the oldest; none to an endpoint that is switched off or in `but`.
+    /// What is taken is given to nobody else until its attempt is recorded, or `agent`'s lease ends.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn take_due(
+        &self,
+        agent: &AgentId,
+        now: Timestamp,
+        limit: usize,
+        but: BTreeSet<EndpointName>,
+    ) -> Result<Vec<Message>, Error> {
+        let agent = agent.clone();
+        self.write(move |tx| sql::outbox::take_due(tx, &agent, now, limit, &but))
+            .await
+    }
+
+    /// Gives back what `agent` took, but for `kept`.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn give_back(&self, agent: &AgentId, kept: BTreeSet<MessageId>) -> Result<(), Error> {
+        let agent = agent.clone();
+        self.write(move |tx| sql::outbox::give_back(tx, &agent, &kept)).await
+    }
+
+    /// When the next message is to be attempted.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn next_due(&self) -> Result<Option<Timestamp>, Error> {
+        self.read(sql::outbox::next_due).await
+    }
+
+    /// Keeps an attempt and what follows from it. Returns how the endpoint fares.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn record_attempt(&self, attempt: Attempt, next: Next) -> Result<Faring, Error> {
+        self.write(move |tx| sql::outbox::record_attempt(tx, &attempt, &next))
+            .await
+    }
+
+    /// Queues what others are told of an endpoint that fails; whether nobody had been told since it began to.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn endpoint_fails(&self, endpoint: EndpointName, told: Vec<NewMessage>) -> Result<bool, Error> {
+        self.write(move |tx| sql::endpoints::tell(tx, &endpoint, &told)).await
+    }
+
+    /// Switches an endpoint off: what waits for it is kept. With `probed`, one message is tried from time to time, and the first
+    /// that is delivered switches it on again. Whether it was on; then others are told.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn endpoint_off(
+        &self,
+        endpoint: EndpointName,
+        reason: String,
+        probed: bool,
+        told: Vec<NewMessage>,
+    ) -> Result<bool, Error> {
+        let now = self.clock.now();
+        self.write(move |tx| sql::endpoints::off(tx, &endpoint, &reason, probed, &told, now))
+            .await
+    }
+
+    /// Queues a message again, with the same id and bytes; whether there is such a message.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn replay(&self, id: &MessageId, now: Timestamp) -> Result<bool, Error> {
+        let id = id.clone();
+        self.write(move |tx| sql::outbox::replay(tx, &id, now)).await
+    }
+
+    /// Messages that wait, and the oldest one's moment.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn outbox_depth(&self) -> Result<(u64, Option<Timestamp>), Error> {
+        self.read(sql::outbox::depth).await
+    }
+
+    // What is told of the agents' own standing.
+
+    /// Keeps that rollbacks are not possible because of `about`, and queues what is told of it; whether that is new.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn begin_trouble(&self, about: &str, reason: &str, told: Vec<NewMessage>) -> Result<bool, Error> {
+        let (about, reason, now) = (about.to_owned(), reason.to_owned(), self.clock.now());
+        self.write(move |tx| sql::troubles::begin(tx, &about, &reason, &told, now))
+            .await
+    }
+
+    /// Ends what was kept of `about`, and queues what is told of that; whether there was anything.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn end_trouble(&self, about: &str, told: Vec<NewMessage>) -> Result<bool, Error> {
+        let about = about.to_owned();
+        self.write(move |tx| sql::troubles::end(tx, &about, &told)).await
+    }
+
+    /// What keeps rollbacks from being possible now: about what, why, and since when.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn troubles(&self) -> Result<Vec<(String, String, Timestamp)>, Error> {
+        self.read(sql::troubles::all).await
+    }
+}
