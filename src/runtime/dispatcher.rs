@@ -425,11 +425,9 @@ impl Dispatcher {
         }
         let (recovery, inputs) = (self.recovery.clone(), self.inputs.clone());
         self.tasks.spawn(async move {
-            if recovery.is_unsure() {
-                match recovery.ours().await {
-                    Ok(runs) => drop(inputs.send(Input::Ours(runs))),
-                    Err(error) => return tracing::warn!(error = %error, "our runs could not be read; trying again"),
-                }
+            match recovery.ours_if_unsure().await {
+                Ok(runs) => drop(runs.map(|runs| inputs.send(Input::Ours(runs)))),
+                Err(error) => return tracing::warn!(error = %error, "our runs could not be read; trying again"),
             }
             match recovery.take_over().await {
                 Ok(recovered) if recovered.is_empty() => {}

@@ -36,34 +36,32 @@ pub(super) struct Recovered {
 impl Recovery {
     /// Takes over runs that no living agent owns; at most a page of them.
     pub(super) async fn take_over(&self) -> Result<Vec<Recovered>, store::Error> {
-        // Until all of them are read, an error may leave some that are ours and that we do not know of.
-        self.unsure.store(true, Ordering::Relaxed);
-        let taken = self.performer.store.take_over(&self.agent, TAKEN_MAX).await?;
+        let taken = self.performer.store.take_over(&self.agent, TAKEN_MAX).await;
+        // The store may have given us what its answer does not say.
+        let taken = taken.inspect_err(|_| self.unsure.store(true, Ordering::Relaxed))?;
         let mut found = Vec::new();
-        let mut all = true;
         for taken in taken {
             let id = taken.run.id.clone();
             tracing::info!(run.id = %id, phase = %taken.run.phase, "taking over an unfinished run");
             match self.read(taken).await {
                 Ok(run) => found.extend(run),
                 Err(error) => {
-                    all = false;
+                    self.unsure.store(true, Ordering::Relaxed);
                     tracing::warn!(run.id = %id, error = %error, "a run that was taken over could not be read; trying again");
                 }
             }
         }
-        self.unsure.store(!all, Ordering::Relaxed);
         Ok(found)
     }
 
-    /// Whether the store may have given us runs that we do not know of.
-    pub(super) fn is_unsure(&self) -> bool {
-        self.unsure.load(Ordering::Relaxed)
-    }
-
-    /// The unfinished runs that the store says are ours.
-    pub(super) async fn ours(&self) -> Result<Vec<RunId>, store::Error> {
-        self.performer.store.runs_of(&self.agent).await
+    /// The unfinished runs that the store says are ours, if it may have given us some that we do not know of.
+    pub(super) async fn ours_if_unsure(&self) -> Result<Option<Vec<RunId>>, store::Error> {
+        if !self.unsure.swap(false, Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let ours = self.performer.store.runs_of(&self.agent).await;
+        ours.map(Some)
+            .inspect_err(|_| self.unsure.store(true, Ordering::Relaxed))
     }
 
     /// Takes up one of our own as it is stored; `None` if it ended or is another agent's.
