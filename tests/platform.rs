@@ -1,9 +1,12 @@
 //! The built-in platform file against a pretend Temps of each generation, call by call.
 #![expect(clippy::expect_used, reason = "these are tests")]
 
+use std::num::NonZeroU32;
+
+use backstop::clock::Clock;
 use backstop::domain::{CallAnswer, Deployment, DeploymentState, Heard};
 use backstop::http::{Client, Network};
-use backstop::platform::{File, Platform};
+use backstop::platform::{Account, File, Platform, Urgency};
 use backstop::pretend::{Behaviour, Generation, Release, RollbackFault, Temps};
 use serde_json::json;
 use url::Url;
@@ -27,9 +30,13 @@ fn platform(url: &str, token: &str) -> Platform {
     Platform::new(
         "temps".into(),
         file,
-        Url::parse(url).expect("an address"),
-        token.into(),
+        Account {
+            url: Url::parse(url).expect("an address"),
+            token: token.into(),
+            requests_per_minute: NonZeroU32::new(600).expect("some"),
+        },
         client,
+        Clock::system(),
     )
 }
 
@@ -116,7 +123,7 @@ async fn going_back_makes_what_the_generation_makes() {
             panic!("{generation:?}: {answer:?}")
         };
         assert_eq!(made.is_none(), generation == Generation::G1, "{generation:?}");
-        let standing = both.platform.standing(&own).await.expect("standing");
+        let standing = both.platform.standing(&own, Urgency::Run).await.expect("standing");
         assert!(
             standing.is_back_at(&good.as_str().into()),
             "{generation:?}: {standing:?}"
@@ -245,4 +252,21 @@ async fn start_up_says_what_is_missing_and_what_to_do() {
     );
     let nobody = texts(&platform("http://127.0.0.1:9", TOKEN), Some(&receiver)).await;
     assert!(!nobody[0].0 && nobody[0].1.contains("refused"), "{nobody:?}");
+}
+
+/// Each environment of each project is told, with what sets a preview apart; a list in pages is read to its end.
+#[tokio::test]
+async fn a_survey_tells_where_something_may_be_live() {
+    for generation in Generation::ALL {
+        let both = both(generation).await;
+        let surveyed = both.platform.survey().await.expect("surveyed");
+        let [found] = surveyed.as_slice() else {
+            panic!("{surveyed:?}")
+        };
+        assert_eq!((found.place.app.as_str(), found.preview), ("shop", false));
+        assert_eq!(found.place.key.project.as_str(), "7");
+        both.platform.try_token().await.expect("the token works");
+        let denied = platform(&both.temps.url(), "tk_another").try_token().await;
+        assert!(denied.is_err_and(|error| error.is_denial()));
+    }
 }

@@ -40,7 +40,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("lab", &["document", "machine"]),
     ("machine", &[]),
     ("outcome", &["http", "signature", "step"]),
-    ("platform", &["check", "document", "http", "signature", "step"]),
+    ("platform", &["check", "clock", "document", "http", "signature", "step"]),
     ("pretend", &["clock", "http", "signature", "step"]),
     (
         "runtime",

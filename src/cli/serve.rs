@@ -33,11 +33,13 @@ pub(super) async fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
     for warning in &config.warnings {
         tracing::warn!("{}", warning.message);
     }
-    let parts = parts(config, Arc::new(SystemEnv)).await?;
+    let mut parts = parts(config, Arc::new(SystemEnv)).await?;
+    parts.config_path = Some(args.config.clone());
     // Before anybody is told that we listen: from then on a signal must find us ready to end well.
     let mut signals = StopSignals::new()?;
+    let mut hang_up = signal(SignalKind::hangup())?;
     let server = Server::start(&parts).await?;
-    let died = wait(&server, &mut signals).await;
+    let died = wait(&server, &mut signals, &mut hang_up).await;
     let well = server.stop(&parts).await;
     Ok(if well && !died { Exit::Ok } else { Exit::Failed })
 }
@@ -61,6 +63,7 @@ pub(super) async fn parts(config: Config, env: Arc<dyn Env + Send + Sync>) -> an
         metrics: Metrics::new(),
         decide: crate::machine::advance,
         env,
+        config_path: None,
     })
 }
 
@@ -127,7 +130,7 @@ async fn bind(address: &std::net::SocketAddr) -> anyhow::Result<TcpListener> {
 
 /// Tries each platform's token and looks for the webhook; says what to do where something is missing.
 fn check_setup(agent: &Agent, public_url: Option<url::Url>) {
-    for (name, platform) in agent.platforms.iter() {
+    for (name, platform) in agent.platforms.load().iter() {
         let (name, platform, public_url) = (name.clone(), Arc::clone(platform), public_url.clone());
         tokio::spawn(async move {
             let receiver = public_url.and_then(|url| url.join(&format!("webhooks/{name}")).ok());
@@ -141,12 +144,13 @@ fn check_setup(agent: &Agent, public_url: Option<url::Url>) {
     }
 }
 
-/// Until a signal comes (`false`) or a part of the agent dies (`true`).
-async fn wait(server: &Server, signals: &mut StopSignals) -> bool {
+/// Until a signal to stop comes (`false`) or a part of the agent dies (`true`).
+async fn wait(server: &Server, signals: &mut StopSignals, hang_up: &mut Signal) -> bool {
     loop {
         tokio::select! {
             biased;
             () = signals.wait() => break,
+            Some(()) = hang_up.recv() => server.agent.reload(),
             () = tokio::time::sleep(LOOK_EVERY) => if server.agent.has_died() { return true },
         }
     }

@@ -33,16 +33,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::check::Check;
-use crate::document::{Problem, Source};
-use crate::domain::{CheckName, Deployment, PlatformName, Timestamp};
+use crate::document::Source;
+use crate::domain::{CheckName, Deployment, Mode, PlatformName, Timestamp};
 use crate::outcome::Endpoint;
 use crate::step::Step;
 
-pub use crate::document::closest;
+pub use crate::document::{Level, Problem, closest};
 pub use env::{Env, FixedEnv, SystemEnv};
 pub use explain::{Explained, From};
 pub use freeze::{Freeze, FreezeError};
@@ -152,6 +152,42 @@ impl Config {
                 own || of_file || run.base.is_some() || named
             }
         }
+    }
+
+    /// Whether anything may be rolled back at all, perhaps after a person's approval.
+    pub fn may_roll_back(&self) -> bool {
+        let policies = self.policies.iter().map(|policy| &policy.settings);
+        let mut all = std::iter::once(&self.base_settings).chain(policies);
+        all.any(|settings| settings.mode != Mode::AlertOnly)
+    }
+
+    /// Whether `other` says the same, down to the values of secrets.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let exposed = |config: &Self| -> Vec<(String, String)> {
+            let secrets = config.secrets.iter();
+            secrets
+                .map(|(name, secret)| (name.clone(), secret.expose_secret().to_owned()))
+                .collect()
+        };
+        self.hash == other.hash && exposed(self) == exposed(other)
+    }
+
+    /// The settings in which `other` differs and that are read only at start.
+    pub fn needs_restart(&self, other: &Self) -> Vec<&'static str> {
+        let changed = [
+            ("server.listen", self.server.listen != other.server.listen),
+            (
+                "server.admin_listen",
+                self.server.admin_listen != other.server.admin_listen,
+            ),
+            ("store.url", self.store_url != other.store_url),
+            ("network.allow", self.network_allow != other.network_allow),
+        ];
+        changed
+            .into_iter()
+            .filter(|(_, differs)| *differs)
+            .map(|(name, _)| name)
+            .collect()
     }
 
     /// The freeze that `wall` falls into for `deployment`, as it is written in the config.

@@ -1,6 +1,7 @@
 //! `[platform.X]`: who deploys, how we talk to it, and what signs its deliveries.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,6 +18,10 @@ use crate::platform::File;
 /// How often a platform's own list of deployments is read unless it is said.
 const RECONCILE_EVERY_DEFAULT: Duration = Duration::from_secs(5 * 60);
 
+/// Requests to a platform's API a minute unless it is said: two a second, which a small server does not feel.
+const REQUESTS_DEFAULT: NonZeroU32 = NonZeroU32::MIN.saturating_add(119);
+const REQUESTS_HELP: &str = "how often its API may be asked: `requests = \"120/m\"` or `\"2/s\"`";
+
 /// One platform as configured.
 #[derive(Debug)]
 pub struct PlatformConfig {
@@ -30,6 +35,8 @@ pub struct PlatformConfig {
     pub secrets: SecretSet,
     /// How often its own list of deployments is read, for those that no delivery told of; 1 s to 1 h.
     pub reconcile_every: Duration,
+    /// Requests to its API a minute at most; only a rollback may borrow from the next minute.
+    pub requests_per_minute: NonZeroU32,
 }
 
 /// Where platform files come from, and those that were read.
@@ -86,7 +93,10 @@ impl Reader<'_> {
         let secrets = secret.and_then(|node| self.secret_set(&node));
         let bounds = Duration::from_secs(1)..=Duration::from_secs(60 * 60);
         let reconcile_every = self.duration(&mut table, "reconcile_every", bounds, RECONCILE_EVERY_DEFAULT);
+        let requests_per_minute = table.take("requests");
+        let requests_per_minute = requests_per_minute.and_then(|node| self.per_minute(&node, REQUESTS_HELP));
         let aliases = [
+            ("rate_limit", "requests"),
             ("type", "kind"),
             ("file", "kind"),
             ("api_url", "url"),
@@ -103,6 +113,7 @@ impl Reader<'_> {
             token: token?,
             secrets: secrets?,
             reconcile_every,
+            requests_per_minute: requests_per_minute.unwrap_or(REQUESTS_DEFAULT),
         })
     }
 

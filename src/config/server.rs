@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::read::Reader;
-use crate::document::Table;
+use crate::document::{Node, Table};
 
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 8700);
 const STORE_DEFAULT: &str = "sqlite://backstop.db";
@@ -140,10 +140,16 @@ impl Reader<'_> {
     /// `"60/m"`, `"1/s"` or `"off"`.
     fn rate_limit(&mut self, table: &mut Table<'_>) -> Option<Option<NonZeroU32>> {
         let node = table.take("rate_limit")?;
-        let text = node.string(&mut self.problems)?;
-        if text == "off" {
+        if node.as_str() == Some("off") {
             return Some(None);
         }
+        self.per_minute(&node, "write `\"60/m\"`, `\"1/s\"` or `\"off\"`")
+            .map(Some)
+    }
+
+    /// `"60/m"` or `"1/s"`, as so many a minute.
+    pub(super) fn per_minute(&mut self, node: &Node<'_>, help: &str) -> Option<NonZeroU32> {
+        let text = node.string(&mut self.problems)?;
         let per_minute = text.split_once('/').and_then(|(count, unit)| {
             let factor = match unit.trim() {
                 "s" => 60,
@@ -155,10 +161,9 @@ impl Reader<'_> {
         });
         if per_minute.is_none() {
             let message = format!("{} is not a rate", node.label());
-            self.problems
-                .push_help(node.place(), message, "write `\"60/m\"`, `\"1/s\"` or `\"off\"`");
+            self.problems.push_help(node.place(), message, help);
         }
-        per_minute.map(Some)
+        per_minute
     }
 }
 

@@ -48,7 +48,22 @@ pub struct FleetBrake {
     pub window_ms: u64,
 }
 
+/// Fewer apps than this failing together are chance.
+const FLEET_MIN: usize = 3;
+
 impl FleetBrake {
+    /// Whether it is on, with `failing` of `enrolled` apps failing within its window.
+    pub fn is_on(self, failing: usize, enrolled: usize) -> bool {
+        let share = usize::try_from(self.share_percent).unwrap_or(usize::MAX);
+        failing >= FLEET_MIN && failing * 100 >= enrolled.max(failing) * share
+    }
+
+    /// How many of `failing_at` are within its window before `now`.
+    pub fn within(self, failing_at: &[Timestamp], now: Timestamp) -> usize {
+        let within = |at: &&Timestamp| now.ms_since(**at) <= self.window_ms;
+        failing_at.iter().filter(within).count()
+    }
+
     /// The stricter of both, part by part.
     #[must_use]
     pub fn stricter(self, other: Self) -> Self {

@@ -17,6 +17,17 @@ pub struct AppKey {
     pub environment: EnvironmentId,
 }
 
+/// An app in an environment, as runs have named it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppPlace {
+    /// What the ledger counts by.
+    pub key: AppKey,
+    /// The app's name.
+    pub app: String,
+    /// The environment's name.
+    pub environment: String,
+}
+
 impl fmt::Display for AppKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.platform, self.project, self.environment)

@@ -15,7 +15,7 @@ mod trust;
 mod verdict;
 
 pub use attribution::{Before, Fleet, FleetBrake, TimesBefore};
-pub use deploy::{AppKey, CallAnswer, Commit, Deployment, DeploymentState, Heard, HeardEvent, Standing};
+pub use deploy::{AppKey, AppPlace, CallAnswer, Commit, Deployment, DeploymentState, Heard, HeardEvent, Standing};
 pub use glob::Glob;
 pub use id::{
     AgentId, CheckName, DeliveryId, DeploymentId, EndpointName, EnvironmentId, MessageId, PlatformName, ProjectId,

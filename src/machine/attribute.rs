@@ -8,8 +8,6 @@ use super::state::RunState;
 use super::track::Track;
 use crate::domain::{Before, Deployment, Reason, Severity, Timestamp};
 
-/// Fewer apps than this failing together are chance.
-const FLEET_MIN: usize = 3;
 /// What a check saw longer ago than this says nothing about now.
 const BEFORE_MS_MAX: u64 = 2 * 3_600_000;
 /// So many looks at the version before, all failing, show that it failed before.
@@ -77,14 +75,9 @@ pub(super) fn before(plan: &Plan, state: &RunState, facts: &Facts) -> Option<Str
 pub(super) fn fleet(limits: &Limits, facts: &Facts, now: Timestamp) -> Option<String> {
     let brake = limits.fleet_brake?;
     let fleet = &facts.known.fleet;
-    let others = fleet
-        .failing_at
-        .iter()
-        .filter(|at| now.ms_since(**at) <= brake.window_ms);
-    let failing = others.count() + 1;
+    let failing = brake.within(&fleet.failing_at, now) + 1;
     let enrolled = fleet.enrolled.max(failing);
-    let share = usize::try_from(brake.share_percent).unwrap_or(usize::MAX);
-    (failing >= FLEET_MIN && failing * 100 >= enrolled * share).then(|| {
+    brake.is_on(failing, enrolled).then(|| {
         format!(
             "{failing} of {enrolled} apps fail together within {} minutes: that is no one deployment's fault (`rollback.fleet_brake`)",
             brake.window_ms / 60_000

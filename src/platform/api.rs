@@ -1,18 +1,23 @@
 //! Calling a platform's API by its file's steps.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value as Json;
 use url::Url;
 
+use super::budget::{Budget, Urgency};
 use super::error::{Error, is_json, said};
 use super::fields::Context;
 use super::file::{Answer, Call, File};
+use crate::clock::Clock;
 use crate::domain::{AppKey, CallAnswer, Deployment, DeploymentId, Heard, PlatformName, ProjectId, Standing};
-use crate::http::{Client, Trust};
+use crate::http::{Client, Failure, Trust};
 use crate::step::{self, Request, Response, Step, Values};
 
+/// It was asked too much (RFC 6585 §4).
+const TOO_MANY_REQUESTS: u16 = 429;
 /// Deployments of a listing that are read.
 const LISTED_MAX: usize = 100;
 
@@ -23,6 +28,18 @@ pub struct Platform {
     url: Url,
     token: SecretString,
     client: Client,
+    budget: Budget,
+}
+
+/// Where a platform's API is, what it asks for, and how much it may be asked.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The API's address.
+    pub url: Url,
+    /// Its token.
+    pub token: SecretString,
+    /// Requests a minute at most; only a rollback may borrow from the next minute.
+    pub requests_per_minute: NonZeroU32,
 }
 
 /// What the steps of one call found.
@@ -44,13 +61,19 @@ impl Found {
 
 impl Platform {
     /// The platform `name` of the config.
-    pub fn new(name: PlatformName, file: File, url: Url, token: SecretString, client: Client) -> Self {
+    pub fn new(name: PlatformName, file: File, account: Account, client: Client, clock: Clock) -> Self {
+        let Account {
+            url,
+            token,
+            requests_per_minute,
+        } = account;
         Self {
             name,
             file,
             url,
             token,
             client,
+            budget: Budget::new(requests_per_minute, clock),
         }
     }
 
@@ -74,7 +97,7 @@ impl Platform {
                 values.insert(name, value, false);
             }
         }
-        let found = self.run(&self.file.identify, values).await?;
+        let found = self.run(Urgency::Run, &self.file.identify, values).await?;
         let what = || format!("deployment {}", heard.deployment);
         let incomplete = |missing: &str| Error::Incomplete {
             what: what(),
@@ -116,8 +139,9 @@ impl Platform {
     ///
     /// # Errors
     /// When the platform cannot be asked.
-    pub async fn standing(&self, like: &Deployment) -> Result<Standing, Error> {
-        let found = self.run(&self.file.standing, self.values_of(&like.key)).await?;
+    pub async fn standing(&self, like: &Deployment, urgency: Urgency) -> Result<Standing, Error> {
+        let values = self.values_of(&like.key);
+        let found = self.run(urgency, &self.file.standing, values).await?;
         let context = Context {
             platform: &self.name,
             project: &like.key.project,
@@ -147,7 +171,7 @@ impl Platform {
     /// call is not made.
     pub async fn roll_back(&self, key: &AppKey, bad: &DeploymentId, target: &DeploymentId) -> CallAnswer {
         let mut values = self.values_of(key);
-        match self.run(&self.file.current, values.clone()).await {
+        match self.run(Urgency::Rollback, &self.file.current, values.clone()).await {
             Err(error) => return not_sent(format!("what is current could not be read again: {error}")),
             Ok(found) => match found.text("current") {
                 Some(current) if current == bad.as_str() => {}
@@ -163,7 +187,7 @@ impl Platform {
                 Ok(ready) => ready,
                 Err(error) => return not_sent(error.to_string()),
             };
-            let response = match self.client.send(&request, Trust::Configured).await {
+            let response = match self.send(Urgency::Rollback, &request).await {
                 Ok(response) => response,
                 Err(failure) if failure.may_have_arrived() => return CallAnswer::Unknown { reason: failure.detail },
                 Err(failure) => return not_sent(failure.detail),
@@ -208,7 +232,7 @@ impl Platform {
     }
 
     /// Runs steps one after the other; what one finds, the next may use.
-    async fn run(&self, calls: &[Call], values: Values) -> Result<Found, Error> {
+    async fn run(&self, urgency: Urgency, calls: &[Call], values: Values) -> Result<Found, Error> {
         let mut found = Found {
             values,
             ..Found::default()
@@ -221,7 +245,7 @@ impl Platform {
             {
                 continue;
             }
-            let (json, captured) = self.ask(&call.step, &found.values).await?;
+            let (json, captured) = self.ask(urgency, &call.step, &found.values).await?;
             found.values.extend(captured);
             for (name, paths) in &call.read {
                 if let Some(value) = paths.find(&json) {
@@ -249,9 +273,14 @@ impl Platform {
     }
 
     /// Sends one step; its answer must be JSON and hold what the step expects.
-    pub(super) async fn ask(&self, step: &Step, values: &Values) -> Result<(Json, Vec<(String, step::Value)>), Error> {
+    pub(super) async fn ask(
+        &self,
+        urgency: Urgency,
+        step: &Step,
+        values: &Values,
+    ) -> Result<(Json, Vec<(String, step::Value)>), Error> {
         let (what, request) = self.request(step, values)?;
-        let response = match self.client.send(&request, Trust::Configured).await {
+        let response = match self.send(urgency, &request).await {
             Ok(response) => response,
             Err(failure) => {
                 return Err(Error::Unreachable {
@@ -276,6 +305,16 @@ impl Platform {
                 missing: miss.detail,
             }),
         }
+    }
+
+    /// Sends a request when the budget has room for it.
+    async fn send(&self, urgency: Urgency, request: &Request) -> Result<Response, Failure> {
+        self.budget.take(urgency).await;
+        let response = self.client.send(request, Trust::Configured).await?;
+        if response.status == TOO_MANY_REQUESTS {
+            self.budget.spent();
+        }
+        Ok(response)
     }
 
     fn request(&self, step: &Step, values: &Values) -> Result<(String, Request), Error> {

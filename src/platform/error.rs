@@ -56,6 +56,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it refuses whoever asks, so that asking again as before will not help.
+    pub fn is_denial(&self) -> bool {
+        matches!(self, Self::Refused { status: 401 | 403, .. })
+    }
+
     /// The error of an answer that is not 2xx JSON.
     pub(super) fn of_answer(what: String, response: &Response) -> Self {
         let status = response.status;

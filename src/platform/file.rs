@@ -75,6 +75,12 @@ pub(super) struct CommitFields {
 pub(super) struct Paths(pub(super) Vec<Path>);
 
 impl Paths {
+    /// The first of the paths that finds a list.
+    pub(super) fn array(&self, json: &serde_json::Value) -> Option<Vec<serde_json::Value>> {
+        let found = self.0.iter().flat_map(|path| path.find(json));
+        found.filter_map(serde_json::Value::as_array).next().cloned()
+    }
+
     pub(super) fn find<'j>(&self, json: &'j serde_json::Value) -> Option<&'j serde_json::Value> {
         self.0
             .iter()
@@ -133,6 +139,17 @@ pub(super) struct Setup {
     pub(super) events: Vec<String>,
     pub(super) token_help: String,
     pub(super) webhook_help: String,
+    /// Where something may be live.
+    pub(super) environments: Option<Environments>,
+}
+
+/// The environments of a project.
+#[derive(Clone, Debug)]
+pub(super) struct Environments {
+    pub(super) list: List,
+    pub(super) id: Paths,
+    pub(super) name: Paths,
+    pub(super) preview: Paths,
 }
 
 /// A call that lists something.

@@ -4,17 +4,21 @@
 //! steps that checks are made of. When to call is somebody else's decision.
 
 mod api;
+mod budget;
 mod error;
 mod fields;
 mod file;
 mod hear;
 mod read;
 mod setup;
+mod survey;
 #[cfg(test)]
 mod tests;
 
-pub use api::Platform;
+pub use api::{Account, Platform};
+pub use budget::Urgency;
 pub use error::Error;
 pub use file::File;
 pub use hear::Hearing;
 pub use setup::Finding;
+pub use survey::Surveyed;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use http::{HeaderName, StatusCode};
 use regex::Regex;
 
-use super::file::{Answer, Call, CommitFields, Fields, File, List, Paths, Setup, Shape};
+use super::file::{Answer, Call, CommitFields, Environments, Fields, File, List, Paths, Setup, Shape};
 use crate::check::{Meaning, Placeholder};
 use crate::document::{Document, Node, Problem, Problems, Source, Table};
 use crate::domain::{DeploymentState, HeardEvent};
@@ -256,6 +256,8 @@ impl Reader<'_> {
         let webhook_events = self.required_paths(&mut webhooks, "events");
         let webhook_enabled = self.paths(&mut webhooks, "enabled");
         let webhooks = self.list(webhooks);
+        let environments = table.take("environments").and_then(|node| node.table(self.problems));
+        let environments = environments.and_then(|table| self.environments(under(table)));
         table.finish(self.problems, &[]);
         Some(Setup {
             projects: projects?,
@@ -268,6 +270,19 @@ impl Reader<'_> {
             events,
             token_help: token_help?,
             webhook_help: webhook_help?,
+            environments,
+        })
+    }
+
+    fn environments(&mut self, mut table: Table<'_>) -> Option<Environments> {
+        let id = self.required_paths(&mut table, "id");
+        let (name, preview) = (self.paths(&mut table, "name"), self.paths(&mut table, "preview"));
+        let list = self.list(table)?;
+        Some(Environments {
+            list,
+            id,
+            name,
+            preview,
         })
     }
 

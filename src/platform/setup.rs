@@ -4,8 +4,7 @@ use serde_json::Value as Json;
 use url::Url;
 
 use super::Platform;
-use super::file::{List, Paths, Setup};
-use crate::step::Values;
+use super::file::Setup;
 
 /// Projects whose webhooks are looked at.
 const PROJECTS_MAX: usize = 50;
@@ -67,17 +66,6 @@ impl Platform {
             Ok(webhooks) => judge(setup, &name, &webhooks, receiver),
         })
     }
-
-    async fn list(&self, list: &List, values: &Values) -> Result<Vec<Json>, super::Error> {
-        let (json, _) = self.ask(&list.step, values).await?;
-        Ok(array(&list.items, &json).unwrap_or_default())
-    }
-}
-
-/// The first of the paths that finds a list.
-fn array(paths: &Paths, json: &Json) -> Option<Vec<Json>> {
-    let found = paths.0.iter().flat_map(|path| path.find(json));
-    found.filter_map(Json::as_array).next().cloned()
 }
 
 fn judge(setup: &Setup, project: &str, webhooks: &[Json], receiver: &Url) -> Finding {
@@ -95,7 +83,7 @@ fn judge(setup: &Setup, project: &str, webhooks: &[Json], receiver: &Url) -> Fin
             format!("the webhook of `{project}` to {receiver} is disabled: enable it"),
         );
     }
-    let events = array(&setup.webhook_events, webhook).unwrap_or_default();
+    let events = setup.webhook_events.array(webhook).unwrap_or_default();
     let wanted = events
         .iter()
         .filter_map(Json::as_str)

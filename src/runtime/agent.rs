@@ -1,33 +1,34 @@
 //! The agent: its parts, put together and run until stopped.
 
-use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Ids};
 use crate::config::{self, Config};
-use crate::domain::{AgentId, PlatformName, Timestamp};
+use crate::domain::{AgentId, Timestamp};
 use crate::http::Client;
 use crate::machine::{Advance, Event, Plan, RunState};
 use crate::outcome::ApprovalKey;
-use crate::platform::Platform;
 use crate::store::{self, Store};
 use crate::telemetry::Metrics;
 
 use super::courier::Courier;
 use super::dispatcher::Dispatcher;
 use super::handle::{Command, Handle};
-use super::heartbeat::Heart;
 use super::lease::{self, lease_ms};
-use super::perform::Performer;
+use super::notices::Notices;
+use super::perform::{Performer, Platforms};
 use super::probe::Prober;
-use super::reconcile::Reconciler;
+use super::protection::Protection;
 use super::recovery::Recovery;
+use super::reload::Reloader;
+use super::services::{self, Services};
 
 /// Commands that may wait for the dispatcher.
 const COMMANDS_MAX: usize = 1_024;
@@ -53,6 +54,8 @@ pub struct Parts {
     pub decide: Decide,
     /// Where secrets and files come from, to read the config that an unfinished run began with.
     pub env: Arc<dyn config::Env + Send + Sync>,
+    /// The file that the config came from, to be read again when it changes; none for a config that stays.
+    pub config_path: Option<PathBuf>,
 }
 
 /// A machine: what follows from an event.
@@ -71,7 +74,10 @@ pub struct Agent {
     /// How the rest of the program talks to it.
     pub handle: Handle,
     /// The platforms it calls.
-    pub platforms: Arc<BTreeMap<PlatformName, Arc<Platform>>>,
+    pub platforms: Arc<ArcSwap<Platforms>>,
+    reload: Arc<Notify>,
+    /// Kept, so that services which nobody tells of a new config go on.
+    _changed: watch::Sender<()>,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
     /// Stops the lease, which is kept until everything else has ended.
@@ -87,7 +93,8 @@ impl Agent {
     pub async fn start(parts: Parts) -> Result<Self, StartError> {
         let config = parts.config.load_full();
         parts.store.save_config(&config.hash, &config.snapshot()).await?;
-        let platforms = Arc::new(platforms(&config, &parts.client));
+        let made = services::platforms(&config, &parts.client, &parts.clock);
+        let platforms = Arc::new(ArcSwap::from_pointee(made));
         let (handle, commands) = Handle::new(COMMANDS_MAX);
         let (stop, outbox) = (CancellationToken::new(), Arc::new(Notify::new()));
         let agent = AgentId::new(parts.ids.next("agt", parts.clock.now()));
@@ -100,6 +107,7 @@ impl Agent {
             unsure: Arc::default(),
         };
         let dispatcher = Self::dispatcher(&parts, recovery, &outbox, &stop, commands).await?;
+        let protection = protection(&parts, &outbox);
         let courier = Courier {
             agent: agent.clone(),
             store: parts.store.clone(),
@@ -115,25 +123,28 @@ impl Agent {
             tokio::spawn(courier.run()),
             tokio::spawn(purge(parts.store.clone(), parts.clock.clone(), stop.clone())),
         ];
-        tasks.extend(config.heartbeat.clone().map(|config| {
-            let heart = Heart {
-                config,
+        let (changed, is_changed) = watch::channel(());
+        let services = Services {
+            agent: agent.clone(),
+            performer,
+            protection: protection.clone(),
+            commands: handle.commands.clone(),
+            stop: stop.clone(),
+        };
+        tasks.push(tokio::spawn(services.run(is_changed)));
+        let reload = Arc::new(Notify::new());
+        tasks.extend(parts.config_path.clone().map(|path| {
+            let reloader = Reloader {
+                path,
+                env: Arc::clone(&parts.env),
+                config: Arc::clone(&parts.config),
                 store: parts.store.clone(),
-                client: parts.client.clone(),
-                commands: handle.commands.clone(),
+                protection,
+                asked: Arc::clone(&reload),
+                changed: changed.clone(),
                 stop: stop.clone(),
             };
-            tokio::spawn(heart.run())
-        }));
-        tasks.extend(config.platforms.iter().map(|(name, platform)| {
-            let reconciler = Reconciler {
-                platform: name.clone(),
-                every: platform.reconcile_every,
-                performer: performer.clone(),
-                commands: handle.commands.clone(),
-                stop: stop.clone(),
-            };
-            tokio::spawn(reconciler.run())
+            tokio::spawn(reloader.run())
         }));
         tasks.push(tokio::spawn(hear_others(
             parts.store.clone(),
@@ -145,6 +156,8 @@ impl Agent {
         Ok(Self {
             handle,
             platforms,
+            reload,
+            _changed: changed,
             stop,
             tasks,
             last,
@@ -188,6 +201,11 @@ impl Agent {
         well & ended_well(self.lease).await
     }
 
+    /// Reads the config again now, if it came from a file.
+    pub fn reload(&self) {
+        self.reload.notify_one();
+    }
+
     /// Whether a part has died; then the process should end, so that whatever restarts it can.
     pub fn has_died(&self) -> bool {
         self.tasks.iter().chain([&self.lease]).any(JoinHandle::is_finished)
@@ -202,7 +220,7 @@ async fn ended_well(task: JoinHandle<()>) -> bool {
     ended.is_ok()
 }
 
-fn performer(parts: &Parts, platforms: &Arc<BTreeMap<PlatformName, Arc<Platform>>>) -> Performer {
+fn performer(parts: &Parts, platforms: &Arc<ArcSwap<Platforms>>) -> Performer {
     Performer {
         platforms: Arc::clone(platforms),
         store: parts.store.clone(),
@@ -212,18 +230,16 @@ fn performer(parts: &Parts, platforms: &Arc<BTreeMap<PlatformName, Arc<Platform>
     }
 }
 
-fn platforms(config: &Config, client: &Client) -> BTreeMap<PlatformName, Arc<Platform>> {
-    let made = config.platforms.iter().map(|(name, platform)| {
-        let made = Platform::new(
-            name.clone(),
-            platform.kind.clone(),
-            platform.url.clone(),
-            platform.token.clone(),
-            client.clone(),
-        );
-        (name.clone(), Arc::new(made))
-    });
-    made.collect()
+fn protection(parts: &Parts, outbox: &Arc<Notify>) -> Protection {
+    Protection {
+        store: parts.store.clone(),
+        notices: Notices {
+            config: Arc::clone(&parts.config),
+            ids: parts.ids.clone(),
+            outbox: Arc::clone(outbox),
+        },
+        clock: parts.clock.clone(),
+    }
 }
 
 /// Passes on what other agents call.

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use crate::clock::Ids;
 use crate::domain::{Before, CheckName, Class, Deployment, Heard, PlatformName, RunId, Timestamp};
 use crate::machine::{Place, WARM_UP};
-use crate::platform::Platform;
+use crate::platform::{Platform, Urgency};
 
 use super::perform::Performer;
 use super::plan::RunPlan;
@@ -51,7 +51,7 @@ impl Baseline {
 
     async fn try_look(&self, platform: &PlatformName, heard: &Heard) -> Result<(), String> {
         let (coming, _) = self.performer.identify(platform, heard).await?;
-        let Some(live) = self.performer.live_beside(&coming).await? else {
+        let Some(live) = self.performer.live_beside(&coming, Urgency::Run).await? else {
             return Ok(());
         };
         let config = self.performer.config.load_full();
@@ -60,7 +60,7 @@ impl Baseline {
             return Ok(());
         }
         let file = self.performer.platform(platform)?;
-        let seen = self.rounds(&plan, &live, file).await;
+        let seen = self.rounds(&plan, &live, &file).await;
         let stored = self.performer.store.looked_before(&coming.key, seen).await;
         stored.map_err(|error| error.to_string())
     }

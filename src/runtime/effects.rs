@@ -87,7 +87,7 @@ impl Dispatcher {
             self.reply(&run, live),
             self.metrics.clone(),
         );
-        let platform = self.performer.platform(&live.state.platform).ok().cloned();
+        let platform = self.performer.platform(&live.state.platform).ok();
         self.tasks.spawn(async move {
             let file = platform.as_deref().map(Platform::file);
             let seen = prober.probe(&plan, place, &target, file).await;

@@ -20,14 +20,18 @@ mod order;
 mod perform;
 mod plan;
 mod probe;
+mod protection;
 mod reconcile;
 mod record;
 mod recovery;
+mod reload;
+mod services;
 mod start;
 #[cfg(test)]
 mod tests;
 
 pub use agent::{Agent, Decide, Parts, StartError};
 pub use handle::{ApprovalError, Approver, Awaiting, CancelError, Handle, OrderError, StartRunError, Started};
+pub use perform::Platforms;
 pub use plan::RunPlan;
 pub use probe::{Kept, Looked, Prober, StepLooked, Target};

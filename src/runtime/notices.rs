@@ -1,10 +1,36 @@
 //! What the agents tell of their own standing, as messages.
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+
 use crate::clock::Ids;
 use crate::config::Config;
 use crate::domain::{EndpointName, MessageId, Notice};
 use crate::outcome;
 use crate::store::NewMessage;
+
+/// Makes messages of notices.
+#[derive(Clone)]
+pub(super) struct Notices {
+    pub(super) config: Arc<ArcSwap<Config>>,
+    pub(super) ids: Ids,
+    /// Wakes whoever delivers.
+    pub(super) outbox: Arc<Notify>,
+}
+
+impl Notices {
+    /// One message for each endpoint that wants the notice.
+    pub(super) fn messages(&self, notice: &Notice) -> Vec<NewMessage> {
+        messages(notice, &self.config.load(), &self.ids, None)
+    }
+
+    /// Says that messages were queued.
+    pub(super) fn queued(&self) {
+        self.outbox.notify_one();
+    }
+}
 
 /// One message for each endpoint that wants the notice, but for the one that it is about.
 pub(super) fn messages(notice: &Notice, config: &Config, ids: &Ids, about: Option<&EndpointName>) -> Vec<NewMessage> {

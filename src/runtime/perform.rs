@@ -1,5 +1,6 @@
 //! Performing effects: asking the platform, looking at everything the guards decide by, calling the rollback.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,13 +10,13 @@ use tokio::time::timeout;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{
-    CallAnswer, Commit, Deployment, DeploymentId, DeploymentState, Heard, PlatformName, Reason, Timestamp,
+    AppPlace, CallAnswer, Commit, Deployment, DeploymentId, DeploymentState, Heard, PlatformName, Reason, Timestamp,
 };
 use crate::http::Client;
 use crate::machine::{Controls, Facts};
-use crate::platform::Platform;
+use crate::platform::{Platform, Urgency};
 use crate::step;
-use crate::store::{AppPlace, Store};
+use crate::store::Store;
 
 use super::plan::limits;
 use super::record::known;
@@ -27,10 +28,13 @@ const CALL_LATE_MAX: Duration = Duration::from_secs(30);
 /// How long a control may take to answer.
 const CONTROL_MAX: Duration = Duration::from_secs(10);
 
+/// The platforms of the config in force.
+pub type Platforms = BTreeMap<PlatformName, Arc<Platform>>;
+
 /// What effects are performed with.
 #[derive(Clone)]
 pub(super) struct Performer {
-    pub(super) platforms: Arc<std::collections::BTreeMap<PlatformName, Arc<Platform>>>,
+    pub(super) platforms: Arc<ArcSwap<Platforms>>,
     pub(super) store: Store,
     pub(super) config: Arc<ArcSwap<Config>>,
     pub(super) client: Client,
@@ -38,10 +42,9 @@ pub(super) struct Performer {
 }
 
 impl Performer {
-    pub(super) fn platform(&self, name: &PlatformName) -> Result<&Arc<Platform>, String> {
-        self.platforms
-            .get(name)
-            .ok_or_else(|| format!("the config has no [platform.{name}] any more"))
+    pub(super) fn platform(&self, name: &PlatformName) -> Result<Arc<Platform>, String> {
+        let found = self.platforms.load().get(name).cloned();
+        found.ok_or_else(|| format!("the config has no [platform.{name}] any more"))
     }
 
     /// Asks the platform what was heard of, and what its past warm-ups were.
@@ -50,8 +53,8 @@ impl Performer {
         platform: &PlatformName,
         heard: &Heard,
     ) -> Result<(Deployment, Vec<u64>), String> {
-        let asked = self.platform(platform)?.identify(heard);
-        let deployment = match timeout(LOOK_MAX, asked).await {
+        let platform = self.platform(platform)?;
+        let deployment = match timeout(LOOK_MAX, platform.identify(heard)).await {
             Ok(answer) => answer.map_err(|error| error.to_string())?,
             Err(_) => return Err(format!("no answer in {} s", LOOK_MAX.as_secs())),
         };
@@ -64,43 +67,34 @@ impl Performer {
     }
 
     /// What is live beside a deployment that is on its way, if anything else is.
-    pub(super) async fn live_beside(&self, coming: &Deployment) -> Result<Option<Deployment>, String> {
-        let asked = timeout(LOOK_MAX, self.platform(&coming.key.platform)?.standing(coming));
-        let standing = match asked.await {
+    pub(super) async fn live_beside(
+        &self,
+        coming: &Deployment,
+        urgency: Urgency,
+    ) -> Result<Option<Deployment>, String> {
+        let platform = self.platform(&coming.key.platform)?;
+        let standing = match timeout(LOOK_MAX, platform.standing(coming, urgency)).await {
             Ok(answer) => answer.map_err(|error| error.to_string())?,
             Err(_) => return Err(format!("no answer in {} s", LOOK_MAX.as_secs())),
         };
-        let live = standing.current.as_ref().filter(|current| **current != coming.id);
-        Ok(live.and_then(|current| standing.find(current)).cloned())
+        let Some(current) = standing.current.as_ref().filter(|current| **current != coming.id) else {
+            return Ok(None);
+        };
+        let live = standing.find(current).cloned();
+        live.map(Some)
+            .ok_or_else(|| format!("it says that {current} is current, and does not list it"))
     }
 
-    /// What is live of an app and environment.
-    pub(super) async fn live_at(&self, place: &AppPlace) -> Result<Deployment, String> {
-        let like = Deployment {
-            key: place.key.clone(),
-            id: DeploymentId::new(String::new()),
-            app: place.app.clone(),
-            environment: place.environment.clone(),
-            preview: false,
-            state: DeploymentState::Other,
-            state_word: String::new(),
-            current: false,
-            rollback: false,
-            rolled_back_from: None,
-            commit: Commit::default(),
-            url: None,
-            own_url: None,
-            created_at: None,
-        };
-        let live = self.live_beside(&like).await?;
-        live.ok_or_else(|| "nothing that it lists is current".to_owned())
+    /// What is live of an app and environment, if anything is.
+    pub(super) async fn live_at(&self, place: &AppPlace, urgency: Urgency) -> Result<Option<Deployment>, String> {
+        self.live_beside(&some_deployment_of(place), urgency).await
     }
 
     /// Reads everything that the guards decide by.
     pub(super) async fn look(&self, deployment: &Deployment, controls: bool) -> Result<Facts, String> {
         let key = &deployment.key;
-        let asked = timeout(LOOK_MAX, self.platform(&key.platform)?.standing(deployment));
-        let standing = match asked.await {
+        let platform = self.platform(&key.platform)?;
+        let standing = match timeout(LOOK_MAX, platform.standing(deployment, Urgency::Rollback)).await {
             Ok(answer) => answer.map_err(|error| error.to_string())?,
             Err(_) => return Err(format!("no answer in {} s", LOOK_MAX.as_secs())),
         };
@@ -133,7 +127,7 @@ impl Performer {
     }
 
     /// Probes every control once; most of them must answer.
-    async fn controls(&self, config: &Config) -> Controls {
+    pub(super) async fn controls(&self, config: &Config) -> Controls {
         if config.controls.is_empty() {
             return Controls::Unasked;
         }
@@ -202,5 +196,25 @@ impl Performer {
             .platform(platform)
             .map_or(Duration::ZERO, |platform| platform.call_max());
         longest + CALL_LATE_MAX
+    }
+}
+
+/// A deployment of which nothing but its app and environment is known.
+pub(super) fn some_deployment_of(place: &AppPlace) -> Deployment {
+    Deployment {
+        key: place.key.clone(),
+        id: DeploymentId::new(String::new()),
+        app: place.app.clone(),
+        environment: place.environment.clone(),
+        preview: false,
+        state: DeploymentState::Other,
+        state_word: String::new(),
+        current: false,
+        rollback: false,
+        rolled_back_from: None,
+        commit: Commit::default(),
+        url: None,
+        own_url: None,
+        created_at: None,
     }
 }

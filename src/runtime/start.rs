@@ -10,6 +10,7 @@ use crate::domain::{
     CheckName, Class, Commit, Deployment, Heard, HeardEvent, Identity, Observation, Reason, RunId, Severity, Timing,
 };
 use crate::machine::{Began, CheckPlan, DRILL, Event, Place, RunState};
+use crate::platform::Urgency;
 
 impl Dispatcher {
     /// Begins a run of what is live now of `app`; `environment` is needed where it has more than one.
@@ -33,7 +34,9 @@ impl Dispatcher {
             (Some(_), Some(_)) => return Err(StartRunError::Ambiguous(app.to_owned())),
             (Some(place), None) => place,
         };
-        let live = self.performer.live_at(&place).await.map_err(StartRunError::Platform)?;
+        let asked = self.performer.live_at(&place, Urgency::Run).await;
+        let live = asked.map_err(StartRunError::Platform)?;
+        let live = live.ok_or_else(|| StartRunError::Platform("nothing is".to_owned()))?;
         let under_way = self
             .runs
             .iter()

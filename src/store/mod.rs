@@ -12,6 +12,7 @@ mod memory;
 mod outbox;
 mod postgres;
 mod row;
+mod silence;
 mod sql;
 mod sqlite;
 #[cfg(test)]
@@ -23,16 +24,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
-use crate::domain::{
-    AppKey, Before, DeliveryId, Deployment, DeploymentId, JudgedRun, Label, PlatformName, RunId, Timestamp,
-};
+use crate::domain::{AppKey, Before, DeliveryId, DeploymentId, JudgedRun, Label, PlatformName, RunId, Timestamp};
 
 pub use engine::Counters;
 pub(crate) use engine::{Engine, Item};
 pub use error::Error;
 pub use row::{
-    Accepted, AppPlace, Attempt, Commit, Faring, History, Hold, JournalEntry, KnownGood, LedgerWrite, Message,
-    NewDelivery, NewMessage, Next, RunRecord, StoredDelivery, Taken,
+    Accepted, Attempt, Commit, Faring, History, Hold, JournalEntry, KnownGood, LedgerWrite, Message, NewDelivery,
+    NewMessage, Next, RunRecord, StoredDelivery, Taken,
 };
 pub(crate) use sql::Db;
 #[cfg(test)]
@@ -264,33 +263,6 @@ impl Store {
     }
 
     // Trust.
-
-    /// The apps and environments that runs were about.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn places(&self) -> Result<Vec<AppPlace>, Error> {
-        self.read(|db| sql::trust::places(db, None)).await
-    }
-
-    /// Whether a run was about `deployment`, or about a newer one in its place. One of which nobody says when it was made
-    /// counts as known.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn knows(&self, deployment: &Deployment) -> Result<bool, Error> {
-        let deployment = deployment.clone();
-        self.read(move |db| sql::runs::knows(db, &deployment)).await
-    }
-
-    /// The environments of the app with this name that runs were about.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn places_of(&self, app: &str) -> Result<Vec<AppPlace>, Error> {
-        let app = app.to_owned();
-        self.read(move |db| sql::trust::places(db, Some(&app))).await
-    }
 
     /// The ended runs of one app and environment, newest first, with what people said of them.
     ///

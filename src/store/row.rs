@@ -144,17 +144,6 @@ pub struct RunRecord {
     pub fence: u64,
 }
 
-/// An app in an environment, as runs have named it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AppPlace {
-    /// What the ledger counts by.
-    pub key: AppKey,
-    /// The app's name.
-    pub app: String,
-    /// The environment's name.
-    pub environment: String,
-}
-
 /// One line of a run's story.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JournalEntry {

@@ -61,7 +61,7 @@ struct Page {
 async fn all(app: &App) -> Result<Vec<AppTrust>, store::Error> {
     let now = app.clock.now();
     let mut found = Vec::new();
-    for place in app.store.places().await? {
+    for place in app.store.places(store::PAGE_MAX).await? {
         let runs = app.store.judged_runs(&place.key).await?;
         let has_target = !app.store.history(&place.key, now).await?.known_good.is_empty();
         found.push(AppTrust {

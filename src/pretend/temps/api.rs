@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, Request, State as With};
+use axum::extract::{Path, Query, Request, State as With};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
+use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::state::{Generation, RollbackCall, RollbackFault, State};
@@ -21,6 +22,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/api/projects/by-slug/{slug}", get(by_slug))
         .route("/api/projects/{project}", get(project))
         .route("/api/projects/{project}/webhooks", get(webhooks))
+        .route("/api/projects/{project}/environments", get(environments))
         .route("/api/projects/{project}/environments/{environment}", get(environment))
         .route("/api/projects/{project}/deployments", get(deployments))
         .route("/api/projects/{project}/deployments/{deployment}", get(deployment))
@@ -46,7 +48,7 @@ fn answer(json: &Json) -> Response {
 }
 
 async fn authenticate(With(shared): With<Arc<Shared>>, request: Request, next: Next) -> Response {
-    let expected = format!("Bearer {}", shared.token);
+    let expected = format!("Bearer {}", shared.token());
     let shown = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
     if shown == Some(expected.as_bytes()) {
         return next.run(request).await;
@@ -62,8 +64,16 @@ fn shown_project() -> Json {
     json!({"id": PROJECT, "slug": APP, "name": "Shop"})
 }
 
-async fn projects() -> Response {
-    answer(&json!({"projects": [shown_project()], "total": 1, "page": 1, "per_page": 100}))
+async fn projects(Query(asked): Query<Page>) -> Response {
+    let shown = (asked.page <= 1).then(shown_project);
+    let shown: Vec<Json> = shown.into_iter().collect();
+    answer(&json!({"projects": shown, "total": 1, "page": asked.page, "per_page": 100}))
+}
+
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    page: u32,
 }
 
 async fn by_slug(Path(slug): Path<String>) -> Response {
@@ -93,6 +103,11 @@ async fn webhooks(With(shared): With<Arc<Shared>>, Path(_): Path<String>) -> Res
                "events": ["deployment_created", "deployment_succeeded", "deployment_failed"]})
     });
     answer(&Json::Array(shown.into_iter().collect()))
+}
+
+async fn environments(With(shared): With<Arc<Shared>>, Path(project): Path<String>) -> Response {
+    let ours = (project == PROJECT.to_string()).then(|| shared.state().environment());
+    answer(&Json::Array(ours.into_iter().collect()))
 }
 
 async fn environment(With(shared): With<Arc<Shared>>, Path((project, id)): Path<(String, String)>) -> Response {

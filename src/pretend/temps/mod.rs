@@ -34,12 +34,16 @@ struct Shared {
     state: Mutex<State>,
     clock: Clock,
     client: Client,
-    token: String,
+    token: Mutex<String>,
 }
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn token(&self) -> MutexGuard<'_, String> {
+        self.token.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -62,7 +66,7 @@ impl Temps {
             state: Mutex::new(State::new(generation)),
             clock: Clock::system(),
             client,
-            token: token.to_owned(),
+            token: Mutex::new(token.to_owned()),
         });
         let app = Server::start(Router::new().fallback(route).with_state(Arc::clone(&shared))).await?;
         shared.state().app_url = format!("http://{}", app.address);
@@ -115,6 +119,11 @@ impl Temps {
         let id = state.create(release, None, self.shared.clock.wall());
         state.make_current(id, self.shared.clock.now());
         state.show(id)
+    }
+
+    /// Has the API take only this token from now on.
+    pub fn set_token(&self, token: &str) {
+        token.clone_into(&mut self.shared.token());
     }
 
     /// Delivers that `deployment` is live, whether or not that is so; returns the answer's status.

@@ -233,6 +233,7 @@ impl Site {
             metrics: Metrics::new(),
             decide: self.bug.map_or(crate::machine::advance, Bug::decide),
             env: Arc::new(FixedEnv::default()),
+            config_path: None,
         };
         let mut agent = None;
         for _ in 0..20 {

@@ -10,6 +10,7 @@
 mod agents;
 mod bugs;
 mod rules;
+mod silence;
 mod world;
 
 use std::sync::atomic::AtomicU64;
@@ -102,7 +103,8 @@ struct History {
 }
 
 impl History {
-    async fn play(seed: u64, bug: Option<Bug>) -> Played {
+    /// Nobody and nothing yet.
+    async fn new(seed: u64, bug: Option<Bug>) -> Self {
         let clock = Clock::of_runtime(START, Arc::default());
         let engine = Store::memory_engine(clock.clone());
         if let Some(sql) = bug.and_then(Bug::schema) {
@@ -111,8 +113,8 @@ impl History {
         }
         let world = World::new(seed, clock, Arc::clone(&engine));
         let site = Site {
-            world: world.clone(),
-            engine: Arc::clone(&engine),
+            world,
+            engine,
             seen: Arc::new(Mutex::new(Seen::default())),
             config: Arc::clone(&CONFIG),
             start: START,
@@ -120,17 +122,22 @@ impl History {
             bug,
             starts: AtomicU64::new(0),
         };
-        let mut history = Self {
+        Self {
             site,
             running: Vec::new(),
             acknowledged: Vec::new(),
             deliveries: 0,
-        };
+        }
+    }
+
+    async fn play(seed: u64, bug: Option<Bug>) -> Played {
+        let mut history = Self::new(seed, bug).await;
         history.begin().await;
         history.trouble().await;
         history.rest().await;
-        rules::in_the_end(&world, &engine, &history.acknowledged);
-        rules::tell(&engine);
+        let Site { world, engine, .. } = &history.site;
+        rules::in_the_end(world, engine, &history.acknowledged);
+        rules::tell(engine);
         let inner = world.lock();
         Played {
             wrong: inner.wrong.iter().cloned().collect(),

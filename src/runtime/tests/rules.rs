@@ -126,6 +126,7 @@ pub(super) fn is_quiet(engine: &Arc<dyn Engine>) -> bool {
         "SELECT 1 FROM runs WHERE ended_at IS NULL",
         "SELECT 1 FROM messages WHERE state = 'queued'",
         "SELECT 1 FROM deliveries WHERE note IS NULL AND heard IS NOT NULL",
+        "SELECT 1 FROM troubles",
     ]
     .iter()
     .all(|sql| ask(engine, sql, &[]).is_empty())

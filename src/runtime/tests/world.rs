@@ -58,6 +58,8 @@ pub(super) struct Row {
     /// Probes that may still get no answer, once one had a good one.
     hiccups: u32,
     answered: bool,
+    /// It was never live.
+    building: bool,
 }
 
 /// One app.
@@ -191,6 +193,29 @@ impl World {
         id
     }
 
+    /// A new deployment that does not get further than being built.
+    pub(super) fn build(&self, project: u64) -> u64 {
+        let now = self.clock.now();
+        let mut inner = self.lock();
+        let id = inner.next_id;
+        inner.next_id += 1;
+        if let Some(app) = inner.apps.get_mut(&project) {
+            let row = Row::new(id, Quality::Good, now, None);
+            app.rows.push(Row { building: true, ..row });
+        }
+        id
+    }
+
+    /// What the endpoint heard that tells `event`.
+    pub(super) fn told(&self, event: &str) -> Vec<Json> {
+        let inner = self.lock();
+        let said = inner
+            .heard
+            .values()
+            .filter_map(|body| serde_json::from_slice(body).ok());
+        said.filter(|body: &Json| body["event"] == event).collect()
+    }
+
     fn fate(&self) -> (Fate, Duration) {
         let mut inner = self.lock();
         let latency = Duration::from_millis(5 + inner.draw(200));
@@ -293,6 +318,9 @@ impl World {
             ([_, _, _, _, "deployments"], [project]) => self.lock().listed(*project),
             ([_, _, _, _, "deployments", _], [project, id]) => self.lock().shown(*project, *id),
             ([_, _, _, _, "environments", _], [project, _]) => Some(self.lock().environment(agent.number, *project)),
+            // One page holds them all.
+            ([_, _, "projects"], []) => Some(json!(listed_projects(request))),
+            ([_, _, _, _, "environments"], [project]) => Some(json!([self.lock().environment(agent.number, *project)])),
             ([_, _, "projects", _], [project]) => Some(json!({"id": project, "slug": format!("app-{project}")})),
             _ => None,
         };
@@ -391,6 +419,17 @@ impl World {
     }
 }
 
+fn listed_projects(request: &Request) -> Vec<Json> {
+    let is_first = request
+        .url
+        .query_pairs()
+        .any(|(name, value)| name == "page" && value == "1");
+    let shown = PROJECTS.iter().filter(|_| is_first);
+    shown
+        .map(|project| json!({"id": project, "slug": format!("app-{project}")}))
+        .collect()
+}
+
 impl Row {
     fn new(id: u64, quality: Quality, now: Timestamp, rolled_back_from: Option<u64>) -> Self {
         Self {
@@ -402,6 +441,7 @@ impl Row {
             superseded: false,
             hiccups: 2,
             answered: false,
+            building: false,
         }
     }
 }
@@ -437,6 +477,8 @@ impl Inner {
 fn shown(project: u64, app: &App, row: &Row) -> Json {
     let status = if app.current == Some(row.id) {
         "completed"
+    } else if row.building {
+        "building"
     } else {
         "stopped"
     };

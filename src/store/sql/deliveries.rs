@@ -1,7 +1,7 @@
 //! Received deliveries and their deduplication keys.
 
 use super::super::{Accepted, Error, NewDelivery, StoredDelivery};
-use super::{Db, unreadable, values};
+use super::{Db, silence, unreadable, values};
 use crate::domain::{DeliveryId, RunId};
 
 /// Stores a delivery unless its key is known. Both happen in one transaction, so a key is known if and only if its
@@ -35,6 +35,9 @@ pub(crate) fn accept(db: &dyn Db, delivery: &NewDelivery) -> Result<Accepted, Er
         delivery.body,
         delivery.note
     ])?;
+    if let Some(heard) = &delivery.heard {
+        silence::heard(db, &delivery.platform, heard, delivery.received_at)?;
+    }
     Ok(Accepted::Stored)
 }
 

@@ -101,12 +101,14 @@ fn hold_left(hold_until: Option<i64>, now: i64) -> u64 {
     hold_until.map_or(0, |until| super::unsigned(until.saturating_sub(now)))
 }
 
-/// Takes what one agent does for all, until it is done again or the time is over; whether it is `agent`'s now.
+/// Takes what one agent does for all, until it is done again, the time is over or its agent is dead; whether it is
+/// `agent`'s now.
 pub(crate) fn take_duty(db: &dyn Db, agent: &AgentId, name: &str, for_ms: u64) -> Result<bool, Error> {
     let now = db.now()?;
     let sql = "INSERT INTO duties (name, agent, until) VALUES (?1, ?2, ?3)
                ON CONFLICT (name) DO UPDATE SET agent = excluded.agent, until = excluded.until
-               WHERE duties.agent = excluded.agent OR duties.until < ?4";
+               WHERE duties.agent = excluded.agent OR duties.until < ?4 OR NOT EXISTS
+                     (SELECT 1 FROM agents a WHERE a.id = duties.agent AND a.lease_until >= ?4)";
     let until = now.plus_ms(for_ms).as_millis();
     Ok(db.execute(sql, values![name, agent.as_str(), until, now.as_millis()])? > 0)
 }

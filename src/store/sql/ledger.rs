@@ -255,10 +255,18 @@ pub(crate) fn looked_before(db: &dyn Db, key: &AppKey, before: &[Before]) -> Res
     Ok(())
 }
 
-/// The apps that have a known-good version, and when each of the others was last found bad. A run that has found its
-/// deployment bad and is still under way finds it so now.
+/// The apps that have a known-good version, and when each of them was last found bad.
+pub(crate) fn fleet_at_large(db: &dyn Db, now: Timestamp) -> Result<Fleet, Error> {
+    fleet_but(db, ("", "", ""), now)
+}
+
+/// The same for one of them that asks: it is not among the others.
 fn fleet(db: &dyn Db, key: &AppKey, now: Timestamp) -> Result<Fleet, Error> {
-    let (p, j, e) = parts(key);
+    fleet_but(db, parts(key), now)
+}
+
+/// A run that has found its deployment bad and is still under way finds it so now.
+fn fleet_but(db: &dyn Db, (p, j, e): (&str, &str, &str), now: Timestamp) -> Result<Fleet, Error> {
     let known = "SELECT count(*) FROM (SELECT DISTINCT platform, project, environment FROM ledger_good) AS known";
     let enrolled: u64 = db.first(known, &[], |row| row.get(0))?.unwrap_or(0);
     let sql = "SELECT max(at) FROM (

@@ -11,6 +11,7 @@ pub(super) mod ledger;
 pub(super) mod outbox;
 pub(super) mod runs;
 pub(super) mod schema;
+pub(super) mod silence;
 pub(super) mod times;
 pub(super) mod troubles;
 pub(super) mod trust;

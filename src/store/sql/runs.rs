@@ -280,7 +280,9 @@ pub(crate) fn knows(db: &dyn Db, deployment: &Deployment) -> Result<bool, Error>
     let key = &deployment.key;
     let sql = "SELECT 1 WHERE EXISTS (SELECT 1 FROM runs WHERE platform = ?1 AND deployment = ?2)
                   OR EXISTS (SELECT 1 FROM runs WHERE platform = ?1 AND project = ?3 AND environment_id = ?4
-                             AND deployed_at >= ?5)";
+                             AND deployed_at >= ?5)
+                  OR EXISTS (SELECT 1 FROM adopted WHERE platform = ?1 AND project = ?3 AND environment_id = ?4
+                             AND (deployment = ?2 OR deployed_at >= ?5))";
     let found = db.first(
         sql,
         values![

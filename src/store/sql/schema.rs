@@ -4,7 +4,7 @@ use super::super::Error;
 use super::{Db, values};
 
 /// Forward steps, in SQLite's words; the schema's version is how many of them were taken.
-pub(crate) const STEPS: &[&str] = &[include_str!("migrations/001.sql")];
+pub(crate) const STEPS: &[&str] = &[include_str!("migrations/001.sql"), include_str!("migrations/002.sql")];
 
 /// The same in PostgreSQL's words. Replaced in this order.
 const POSTGRES_WORDS: &[(&str, &str)] = &[

@@ -1,14 +1,12 @@
 //! What trust is measured by: ended runs of one app and environment, and what people said of them.
 
-use super::super::{AppPlace, Error};
+use super::super::Error;
 use super::runs::verdict;
 use super::{Db, Row, values};
-use crate::domain::{AppKey, DeploymentId, JudgedRun, Label, RunId, Timestamp};
+use crate::domain::{AppKey, AppPlace, DeploymentId, JudgedRun, Label, RunId, Timestamp};
 
 /// Runs looked at of one app and environment.
 const RUNS_MAX: usize = 500;
-/// Apps, each in one environment, listed at most.
-const PLACES_MAX: usize = 200;
 
 fn place(row: &Row) -> Result<AppPlace, Error> {
     let text = |column: usize| row.get::<String>(column);
@@ -23,14 +21,21 @@ fn place(row: &Row) -> Result<AppPlace, Error> {
     })
 }
 
-/// The apps and environments that runs were about, by the names of their newest run; of one app if asked.
-pub(crate) fn places(db: &dyn Db, app: Option<&str>) -> Result<Vec<AppPlace>, Error> {
+/// The apps and environments that runs were about, by the names of their newest run, and those that were adopted; of one
+/// app if asked.
+pub(crate) fn places(db: &dyn Db, app: Option<&str>, limit: usize) -> Result<Vec<AppPlace>, Error> {
     let sql = format!(
-        "SELECT platform, project, environment_id, app, environment FROM runs r
-         WHERE project IS NOT NULL AND (CAST(?1 AS TEXT) IS NULL OR app = ?1)
-           AND id = (SELECT max(id) FROM runs n WHERE n.platform = r.platform AND n.project = r.project
-                     AND n.environment_id = r.environment_id)
-         ORDER BY app, environment LIMIT {PLACES_MAX}"
+        "SELECT platform, project, environment_id, app, environment FROM (
+             SELECT platform, project, environment_id, app, environment FROM runs r
+             WHERE project IS NOT NULL
+               AND id = (SELECT max(id) FROM runs n WHERE n.platform = r.platform AND n.project = r.project
+                         AND n.environment_id = r.environment_id)
+             UNION ALL
+             SELECT platform, project, environment_id, app, environment FROM adopted a
+             WHERE NOT EXISTS (SELECT 1 FROM runs r WHERE r.platform = a.platform AND r.project = a.project
+                               AND r.environment_id = a.environment_id)) AS place
+         WHERE CAST(?1 AS TEXT) IS NULL OR app = ?1
+         ORDER BY app, environment LIMIT {limit}"
     );
     db.all(&sql, values![app], place)
 }

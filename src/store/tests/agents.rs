@@ -196,8 +196,19 @@ pub(super) async fn busy_endpoints_are_passed_over(open: Open) {
 
 pub(super) async fn one_agent_has_a_duty(open: Open) {
     let store = open.store;
+    store.renew(&agent(1), 30_000).await.unwrap();
+    store.renew(&agent(2), 30_000).await.unwrap();
     assert!(store.take_duty(&agent(1), "purge", 60_000).await.unwrap());
     assert!(store.take_duty(&agent(1), "purge", 60_000).await.unwrap());
     assert!(!store.take_duty(&agent(2), "purge", 60_000).await.unwrap());
     assert!(store.take_duty(&agent(2), "reconcile", 60_000).await.unwrap());
+}
+
+pub(super) async fn the_duty_of_a_dead_agent_is_free(open: Open) {
+    let store = open.store;
+    store.renew(&agent(1), 30_000).await.unwrap();
+    assert!(store.take_duty(&agent(1), "purge", 60_000).await.unwrap());
+    assert!(!store.take_duty(&agent(2), "purge", 60_000).await.unwrap());
+    store.release(&agent(1)).await.unwrap();
+    assert!(store.take_duty(&agent(2), "purge", 60_000).await.unwrap());
 }

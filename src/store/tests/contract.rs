@@ -434,6 +434,116 @@ pub(super) async fn what_no_run_was_about_is_known_only_if_it_is_older(open: Ope
     }
 }
 
+pub(super) async fn what_was_live_at_first_sight_is_known(open: Open) {
+    let store = open.store;
+    let place = |project: &str| AppPlace {
+        key: AppKey {
+            project: project.into(),
+            ..key()
+        },
+        app: format!("app-{project}"),
+        environment: "production".to_owned(),
+    };
+    let of = |id: &str, project: &str, ms: u64| live(id, place(project).key, Some(START.plus_ms(ms)));
+    assert!(store.adopt(place("7"), Some(of("dep_5", "7", 5_000))).await.unwrap());
+    assert!(!store.adopt(place("7"), Some(of("dep_6", "7", 6_000))).await.unwrap());
+    assert!(store.adopt(place("8"), None).await.unwrap());
+    for (id, project, ms, known) in [
+        ("dep_5", "7", 5_000, true),
+        ("dep_4", "7", 4_000, true),
+        ("dep_6", "7", 6_000, false),
+        ("dep_1", "8", 1_000, false),
+    ] {
+        assert_eq!(store.knows(&of(id, project, ms)).await.unwrap(), known, "{id}");
+    }
+    let listed = store.places(10).await.unwrap();
+    assert_eq!(listed, [place("7"), place("8")]);
+    // A run's names are newer than what was adopted.
+    store.commit(commit(run(1, 1))).await.unwrap();
+    let names: Vec<String> = store
+        .places(10)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|place| place.app)
+        .collect();
+    assert_eq!(names, ["app-8", "shop"]);
+    assert_eq!(store.places_of("app-8").await.unwrap(), [place("8")]);
+    assert_eq!(store.places(1).await.unwrap().len(), 1);
+}
+
+pub(super) async fn what_became_ready_is_waited_for_until_more_is_heard(open: Open) {
+    let store = open.store;
+    for number in 1..=4 {
+        store.accept(delivery(number, HeardEvent::Ready)).await.unwrap();
+    }
+    let live = NewDelivery {
+        id: DeliveryId::new("dlv_0012"),
+        dedup_key: b"live 2".to_vec(),
+        ..delivery(2, HeardEvent::Live)
+    };
+    store.accept(live).await.unwrap();
+    store.commit(commit(run(3, 1))).await.unwrap();
+    let awaited = async |before: Timestamp| -> Vec<String> {
+        let found = store.awaited(&"temps".into(), before).await.unwrap();
+        found.iter().map(|heard| heard.deployment.to_string()).collect()
+    };
+    assert!(awaited(START.minus(Duration::from_secs(1))).await.is_empty());
+    assert_eq!(awaited(START).await, ["dep_1", "dep_4"]);
+    let told = || vec![message(1, false)];
+    assert!(
+        store
+            .end_waiting(&"temps".into(), &"dep_1".into(), told())
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .end_waiting(&"temps".into(), &"dep_1".into(), told())
+            .await
+            .unwrap()
+    );
+    assert_eq!(awaited(START).await, ["dep_4"]);
+    assert_eq!(store.list_messages(None, None, 10).await.unwrap().items.len(), 1);
+}
+
+pub(super) async fn a_trouble_is_told_of_once(open: Open) {
+    let store = open.store;
+    assert!(
+        store
+            .begin_trouble("platform temps", "401", vec![message(1, false)])
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .begin_trouble("platform temps", "403", vec![message(2, false)])
+            .await
+            .unwrap()
+    );
+    let known = store.troubles().await.unwrap();
+    assert_eq!(known.len(), 1);
+    assert_eq!((known[0].0.as_str(), known[0].1.as_str()), ("platform temps", "401"));
+    assert!(
+        store
+            .end_trouble("platform temps", vec![message(3, false)])
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .end_trouble("platform temps", vec![message(4, false)])
+            .await
+            .unwrap()
+    );
+    assert!(store.troubles().await.unwrap().is_empty());
+    let told = store.list_messages(None, None, 10).await.unwrap().items;
+    assert_eq!(
+        told.iter().map(|told| told.id.as_str()).collect::<Vec<_>>(),
+        ["whk_0003", "whk_0001"]
+    );
+}
+
 fn live(id: &str, key: AppKey, created_at: Option<Timestamp>) -> Deployment {
     Deployment {
         key,

@@ -17,8 +17,8 @@ use self::server::Cluster;
 use super::*;
 use crate::clock::ManualClock;
 use crate::domain::{
-    Before, CheckName, Commit as DeployedCommit, DeploymentState, Fleet, Heard, HeardEvent, MessageId, OutcomeEvent,
-    Reason, TimesBefore, Verdict,
+    AppPlace, Before, CheckName, Commit as DeployedCommit, Deployment, DeploymentState, Fleet, Heard, HeardEvent,
+    MessageId, OutcomeEvent, Reason, TimesBefore, Verdict,
 };
 
 impl Store {
@@ -139,6 +139,9 @@ on_every_engine! {
         a_pause_ends_by_itself_or_by_hand,
         a_failing_item_leaves_those_beside_it_alone,
         what_no_run_was_about_is_known_only_if_it_is_older,
+        what_was_live_at_first_sight_is_known,
+        what_became_ready_is_waited_for_until_more_is_heard,
+        a_trouble_is_told_of_once,
         deduplication_is_kept_for_48_hours;
     agents:
         a_run_is_its_owners_until_the_lease_ends,
@@ -148,7 +151,8 @@ on_every_engine! {
         a_delivery_begins_one_run,
         a_message_is_given_to_one_agent,
         busy_endpoints_are_passed_over,
-        one_agent_has_a_duty;
+        one_agent_has_a_duty,
+        the_duty_of_a_dead_agent_is_free;
 }
 
 fn url(folder: &TempDir) -> String {

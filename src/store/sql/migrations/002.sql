@@ -1,0 +1,21 @@
+-- What was live in a place when it was first looked at, and no delivery had told of it: the baseline that nobody judges.
+CREATE TABLE adopted (
+    platform       TEXT NOT NULL,
+    project        TEXT NOT NULL,
+    environment_id TEXT NOT NULL,
+    app            TEXT NOT NULL,
+    environment    TEXT NOT NULL,
+    deployment     TEXT,
+    deployed_at    INTEGER,
+    at             INTEGER NOT NULL,
+    PRIMARY KEY (platform, project, environment_id)
+) STRICT, WITHOUT ROWID;
+
+-- Deployments that were heard to be ready, until they go live, fail, or are told of because they do neither.
+CREATE TABLE awaited (
+    platform   TEXT NOT NULL,
+    deployment TEXT NOT NULL,
+    heard      TEXT NOT NULL,
+    at         INTEGER NOT NULL,
+    PRIMARY KEY (platform, deployment)
+) STRICT, WITHOUT ROWID;
