@@ -171,6 +171,10 @@ const FILES: &[(&str, &str)] = &[
         "platform.temps = { url = 'https://t.example.com', token = 't', secret = 's', reconcile_every = '5m' }",
     ),
     (
+        "platform.temps = { url = 'https://t.example.com', token = 't', secret = 's', requests = 60 }",
+        "platform.temps = { url = 'https://t.example.com', token = 't', secret = 's', requests = '60/m' }",
+    ),
+    (
         "heartbeat = { url = 'https://ping.example.com/x', every = 60 }",
         "heartbeat = { url = 'https://ping.example.com/x', every = '60s' }",
     ),

@@ -13,6 +13,7 @@ mod backtest;
 mod commands;
 mod crash;
 mod faults;
+mod protection;
 mod scenarios;
 #[path = "../support/postgres.rs"]
 mod server;
