@@ -9,7 +9,11 @@ async fn notice(stage: &Stage, event: &str, about: &str) -> Received {
     let wanted = |message: &Received| message.event() == event && message.body["about"] == about;
     match stage.receiver.wait_for(SOON, wanted).await {
         Some(message) => message,
-        None => panic!("no {event} about {about}; heard {:?}\n{}", stage.heard(), stage.agent.log()),
+        None => panic!(
+            "no {event} about {about}; heard {:?}\n{}",
+            stage.heard(),
+            stage.agent.log()
+        ),
     }
 }
 
@@ -21,10 +25,17 @@ async fn a_token_that_does_not_work_is_told_of_and_so_is_one_that_does_again() {
     let stage = stage.restart_with("");
     let lost = notice(&stage, "protection.lost", "platform temps").await;
     let reason = lost.text("reason");
-    assert!(reason.contains("refuses the token") && reason.contains("401"), "{:#}", lost.body);
+    assert!(
+        reason.contains("refuses the token") && reason.contains("401"),
+        "{:#}",
+        lost.body
+    );
     stage.temps.set_token(TOKEN);
     notice(&stage, "protection.restored", "platform temps").await;
-    let told = stage.heard().into_iter().filter(|heard| heard.starts_with("protection."));
+    let told = stage
+        .heard()
+        .into_iter()
+        .filter(|heard| heard.starts_with("protection."));
     assert_eq!(told.count(), 2, "each is told once");
 }
 
@@ -37,7 +48,11 @@ async fn a_bad_config_is_refused_and_told_of_and_the_one_before_stays_in_force()
     stage.agent.signal("HUP");
     let lost = notice(&stage, "protection.lost", "config").await;
     let reason = lost.text("reason");
-    assert!(reason.contains("checks.toml") && reason.contains("auto-rolback"), "{:#}", lost.body);
+    assert!(
+        reason.contains("checks.toml") && reason.contains("auto-rolback"),
+        "{:#}",
+        lost.body
+    );
     // What it said before still holds.
     let bad = stage.temps.deploy(Release::new("bbbbbbb2", Behaviour::AllErrors)).await;
     let told = stage.must_hear("rollback.succeeded", &bad).await;

@@ -24,6 +24,8 @@ pub(super) enum Bug {
     ForgetToTell,
     /// What no delivery told of is not looked for.
     TrustDeliveries,
+    /// A trouble is told of each time that it is seen.
+    TellAgain,
     /// The call is made before its intent is durable.
     ActBeforeCommit,
     /// A call whose answer is not known is made again without looking.
@@ -33,7 +35,7 @@ pub(super) enum Bug {
 }
 
 impl Bug {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::SkipFence,
         Self::TakeFromTheLiving,
         Self::IgnoreHold,
@@ -41,6 +43,7 @@ impl Bug {
         Self::ForgetDuplicates,
         Self::ForgetToTell,
         Self::TrustDeliveries,
+        Self::TellAgain,
         Self::ActBeforeCommit,
         Self::ResendWithoutLooking,
         Self::ResendAfterRestart,
@@ -57,6 +60,7 @@ impl Bug {
             | Self::ForgetDuplicates
             | Self::ForgetToTell
             | Self::TrustDeliveries
+            | Self::TellAgain
             | Self::ActBeforeCommit => 0,
         }
     }
@@ -83,7 +87,12 @@ impl Bug {
                 "VALUES (?1, ?2, ?3, ?4) ON CONFLICT (platform, key) DO UPDATE SET at = excluded.at",
             )],
             Self::ForgetToTell => &[("'queued', 0, ?8)", "'dead', 0, ?8)")],
-            Self::TrustDeliveries => &[("WHERE project IS NOT NULL AND (CAST(", "WHERE 1 = 0 AND (CAST(")],
+            Self::TrustDeliveries => &[("WHERE CAST(?1 AS TEXT) IS NULL OR app = ?1", "WHERE 1 = 0")],
+            Self::TellAgain => &[(
+                "INSERT INTO troubles (about, reason, since) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+                "INSERT INTO troubles (about, reason, since) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (about) DO UPDATE SET reason = excluded.reason",
+            )],
             Self::ActBeforeCommit | Self::ResendWithoutLooking | Self::ResendAfterRestart => &[],
         }
     }

@@ -206,6 +206,14 @@ pub(super) fn in_the_end(world: &World, engine: &Arc<dyn Engine>, acknowledged: 
         }
         limits(engine, *project, &mut wrong);
     }
+    let count = |event: &str| -> i64 {
+        let rows = ask(engine, "SELECT count(*) FROM messages WHERE event = ?1", &[event]);
+        rows[0].get(0).unwrap()
+    };
+    // Where the store itself was the trouble, its loss was told of without it.
+    if count("protection.lost") > count("protection.restored") {
+        wrong.push("a trouble was told of more often than its end".to_owned());
+    }
     let sql = "SELECT id, state FROM messages";
     for row in ask(engine, sql, &[]) {
         let (id, state): (String, String) = (row.get(0).unwrap(), row.get(1).unwrap());
