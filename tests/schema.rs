@@ -65,7 +65,7 @@ const CHECKS: &[(&str, &str)] = &[
     ("get = '/'\nproxy = 'proxy.example.com'", "get = '/'\nproxy = 'http://proxy.example.com:3128'"),
     ("get = '/'\nhttp = '1.0'", "get = '/'\nhttp = '2'"),
     ("get = '/'\ntls = { cert = 'c.pem' }", "get = '/'\ntls = { cert = 'c.pem', key = '{{ secret.K }}', ca = 'ca.pem' }"),
-    ("get = '/'\nmax_body = '1 GB'", "get = '/'\nmax_body = '500kB'"),
+    ("get = '/'\nmax_body = '1 TB'", "get = '/'\nmax_body = '500kB'"),
     ("get = '/'\ncharset = 1", "get = '/'\ncharset = 'iso-8859-1'"),
     ("get = '/'\nretry = 20", "get = '/'\nretry = '20s'"),
     ("get = '/'\nretry = { every = '1s' }", "get = '/'\nretry = { for = '20s', every = '1s', stop.status = [404, '5xx'] }"),
@@ -160,6 +160,8 @@ const FILES: &[(&str, &str)] = &[
     ("server.rate_limit = '60'", "server.rate_limit = '60/m'"),
     ("server.rate_limit = 60", "server = { rate_limit = 'off', admin_token = '{{ secret.T }}' }"),
     ("server.public_url = 'backstop'", "server.public_url = 'https://backstop.example.com'"),
+    ("store.keep = 30", "store.keep = '30d'"),
+    ("store.max_size = '2'", "store.max_size = '2GB'"),
     ("store.url = 'mysql://db'", "store.url = 'sqlite://backstop.db'"),
     ("network.allow = 'localhost'", "network.allow = ['127.0.0.0/8', 'fd00::/8']"),
     (

@@ -80,7 +80,7 @@ impl Reader<'_> {
         self.secrets.read_table(&mut root, &mut self.problems);
         self.secrets.asked_by(Asker::Agent);
         let server = self.server(&mut root);
-        let store_url = self.store_url(&mut root);
+        let (store_url, retention) = self.store(&mut root);
         let platforms = self.platforms(&mut root, files);
         let endpoints = self.endpoints(&mut root);
         let heartbeat = self.heartbeat(&mut root);
@@ -116,6 +116,7 @@ impl Reader<'_> {
         Some(Config {
             server,
             store_url,
+            retention,
             platforms,
             network_allow,
             controls,

@@ -38,7 +38,7 @@ use url::Url;
 
 use crate::check::Check;
 use crate::document::Source;
-use crate::domain::{CheckName, Deployment, Mode, PlatformName, Timestamp};
+use crate::domain::{CheckName, Deployment, Mode, PlatformName, Retention, Timestamp};
 use crate::outcome::Endpoint;
 use crate::step::Step;
 
@@ -62,6 +62,8 @@ pub struct Config {
     pub server: Server,
     /// Where state is kept: `sqlite://` and a path.
     pub store_url: String,
+    /// What is kept there of what has ended.
+    pub retention: Retention,
     /// The platforms, by name.
     pub platforms: BTreeMap<PlatformName, PlatformConfig>,
     /// Loopback and private addresses that events may name.

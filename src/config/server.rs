@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use secrecy::SecretString;
@@ -9,9 +10,15 @@ use url::Url;
 
 use super::read::Reader;
 use crate::document::{Node, Table};
+use crate::domain::Retention;
+use crate::step::read_bytes;
 
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 8700);
 const STORE_DEFAULT: &str = "sqlite://backstop.db";
+/// What has ended is kept for as long as deliveries are deduplicated, or people could not see what a duplicate repeats.
+const KEEP_MIN: Duration = Duration::from_secs(2 * 24 * 3_600);
+const KEEP_MAX: Duration = Duration::from_secs(10 * 31_557_600);
+const STORE_BYTES_MIN: u64 = 16_000_000;
 const RATE_LIMIT_DEFAULT: u32 = 60;
 
 /// What we listen on, and who may ask.
@@ -69,11 +76,14 @@ impl Reader<'_> {
         server
     }
 
-    /// Reads `[store]` to its address.
-    pub(super) fn store_url(&mut self, root: &mut Table<'_>) -> String {
+    /// Reads `[store]` to its address, and what is kept there.
+    pub(super) fn store(&mut self, root: &mut Table<'_>) -> (String, Retention) {
+        let mut retention = Retention::default();
         let Some(mut table) = root.table("store", &mut self.problems) else {
-            return STORE_DEFAULT.to_owned();
+            return (STORE_DEFAULT.to_owned(), retention);
         };
+        retention.keep = self.duration(&mut table, "keep", KEEP_MIN..=KEEP_MAX, retention.keep);
+        retention.bytes_max = self.store_bytes(&mut table).unwrap_or(retention.bytes_max);
         let node = table.take("url");
         let read = node.and_then(|node| {
             let text = self.secrets.text(&node, &mut self.problems)?;
@@ -89,8 +99,30 @@ impl Reader<'_> {
                 }
             }
         });
-        table.finish(&mut self.problems, &[("path", "url")]);
-        read.unwrap_or_else(|| STORE_DEFAULT.to_owned())
+        let aliases = [
+            ("path", "url"),
+            ("retention", "keep"),
+            ("keep_for", "keep"),
+            ("size", "max_size"),
+        ];
+        table.finish(&mut self.problems, &aliases);
+        (read.unwrap_or_else(|| STORE_DEFAULT.to_owned()), retention)
+    }
+
+    /// `max_size` in bytes.
+    fn store_bytes(&mut self, table: &mut Table<'_>) -> Option<u64> {
+        let node = table.take("max_size")?;
+        let bytes = read_bytes(&node, &mut self.problems)?;
+        if bytes < STORE_BYTES_MIN {
+            let message = format!("{} must be at least 16MB", node.label());
+            self.problems.push_help(
+                node.place(),
+                message,
+                "a store that holds less forgets runs as they end",
+            );
+            return None;
+        }
+        Some(bytes)
     }
 
     /// Reads `[network]` to the networks that events may name although they are not public.

@@ -432,6 +432,12 @@ pub(super) const WORDS: &[(&str, &str)] = &[
         "message",
         "messages say what happened in words of their own; who gets them is `events` and `when` in [outcome.X]",
     ),
+    ("keep", "it belongs in [store]"),
+    (
+        "max_size",
+        "it belongs in [store]; how much of an answer is read is a check's `max_body`",
+    ),
+    ("retention", "how long what has ended is kept is `keep` in [store]"),
     ("storage", "store"),
 ];
 

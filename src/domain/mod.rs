@@ -9,6 +9,7 @@ mod glob;
 mod id;
 mod observation;
 mod outcome;
+mod retention;
 mod share;
 mod time;
 mod trust;
@@ -23,6 +24,7 @@ pub use id::{
 };
 pub use observation::{Class, Identity, Observation, Reason, Timing};
 pub use outcome::{Approval, CheckReport, Notice, Outcome, OutcomeEvent, RollbackReport};
+pub use retention::Retention;
 pub use share::Share;
 pub use time::Timestamp;
 pub use trust::{JudgedRun, Label};

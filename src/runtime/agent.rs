@@ -32,8 +32,10 @@ use super::services::{self, Services};
 
 /// Commands that may wait for the dispatcher.
 const COMMANDS_MAX: usize = 1_024;
-/// How often what is too old is removed from the store.
+/// How often what is too old or too much is removed from the store.
 const PURGE_EVERY: Duration = Duration::from_secs(3_600);
+/// For how long an agent that removed it is the one that does, in milliseconds: until its next time and somewhat more.
+const PURGE_DUTY_MS: u64 = 90 * 60 * 1_000;
 
 /// What an agent is made of.
 #[derive(Clone)]
@@ -121,7 +123,7 @@ impl Agent {
         let mut tasks = vec![
             dispatcher,
             tokio::spawn(courier.run()),
-            tokio::spawn(purge(parts.store.clone(), parts.clock.clone(), stop.clone())),
+            tokio::spawn(purge(parts.clone(), agent.clone(), stop.clone())),
         ];
         let (changed, is_changed) = watch::channel(());
         let services = Services {
@@ -253,9 +255,10 @@ async fn hear_others(store: Store, commands: mpsc::Sender<Command>, stop: Cancel
     }
 }
 
-async fn purge(store: Store, clock: Clock, stop: CancellationToken) {
+/// Keeps the store bounded; of several agents, one does.
+async fn purge(parts: Parts, agent: AgentId, stop: CancellationToken) {
     loop {
-        if let Err(error) = store.purge(clock.now()).await {
+        if let Err(error) = purge_once(&parts, &agent).await {
             tracing::warn!(error = %error, "old rows could not be removed; trying again in an hour");
         }
         tokio::select! {
@@ -264,4 +267,26 @@ async fn purge(store: Store, clock: Clock, stop: CancellationToken) {
             () = tokio::time::sleep(PURGE_EVERY) => {}
         }
     }
+}
+
+async fn purge_once(parts: &Parts, agent: &AgentId) -> Result<(), store::Error> {
+    let config = parts.config.load_full();
+    parts.store.save_config(&config.hash, &config.snapshot()).await?;
+    if !parts.store.take_duty(agent, "purge", PURGE_DUTY_MS).await? {
+        return Ok(());
+    }
+    let purged = parts.store.purge(parts.clock.now(), config.retention).await?;
+    if purged.too_much > 0 {
+        tracing::info!(
+            removed = purged.too_much,
+            "the store was over `max_size`: the oldest of what has ended is gone"
+        );
+    }
+    if purged.over_bytes > 0 {
+        tracing::warn!(
+            over_bytes = purged.over_bytes,
+            "the store is over `max_size`, and nothing is left that may be removed: what is under way, queued or remembered is more"
+        );
+    }
+    Ok(())
 }

@@ -40,7 +40,7 @@ pub use expect::{About, CookiePart, Expect, IDENTITY_SLOTS, JsonType, Matcher, R
 pub use json_template::JsonTemplate;
 pub use page::{Asset, AssetKind, SELECTOR_BYTES_MAX, Selector, assets};
 pub use path::{Path, PathError};
-pub use read::{Files, NoFiles, read_headers, read_step};
+pub use read::{Files, NoFiles, read_bytes, read_headers, read_step};
 pub use redact::{REDACTED, Redactor, SECRET_BYTES_MIN};
 pub use render::{HEADER_BYTES_MAX, REQUEST_BYTES_MAX, RenderError, render};
 pub use route::{Dial, Family, HttpWanted, Pem, Route, Tls, TlsFiles};

@@ -11,6 +11,7 @@ mod lists;
 mod memory;
 mod outbox;
 mod postgres;
+mod retention;
 mod row;
 mod silence;
 mod sql;
@@ -29,6 +30,7 @@ use crate::domain::{AppKey, Before, DeliveryId, DeploymentId, JudgedRun, Label, 
 pub use engine::Counters;
 pub(crate) use engine::{Engine, Item};
 pub use error::Error;
+pub use retention::Purged;
 pub use row::{
     Accepted, Attempt, Commit, Faring, History, Hold, JournalEntry, KnownGood, LedgerWrite, Message, NewDelivery,
     NewMessage, Next, RunRecord, StoredDelivery, Taken,
@@ -187,7 +189,8 @@ impl Store {
         self.read(move |db| sql::runs::by_id(db, &id)).await
     }
 
-    /// Keeps the text of a config under its hash, for the runs that began with it.
+    /// Keeps the text of a config under its hash, for the runs that begin with it. One that is in force is kept again from time to
+    /// time, or it grows old and goes with its last run.
     ///
     /// # Errors
     /// When the store cannot be written.
@@ -304,14 +307,6 @@ impl Store {
         } else {
             Ok(())
         }
-    }
-
-    /// Removes what is too old: deduplication keys after 48 hours, ended runs, deliveries and messages after 30 days.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub async fn purge(&self, now: Timestamp) -> Result<(), Error> {
-        self.write(move |tx| sql::runs::purge(tx, now)).await
     }
 }
 

@@ -321,7 +321,11 @@ async fn endure(agents: usize, store: Option<String>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_agents_on_one_server_are_killed_and_stopped_for_two_minutes() {
-    let cluster = Arc::new(tokio::task::spawn_blocking(Cluster::start).await.expect("a server"));
+    let cluster = Arc::new(
+        tokio::task::spawn_blocking(|| Cluster::start(false))
+            .await
+            .expect("a server"),
+    );
     let at = Arc::clone(&cluster);
     let url = tokio::task::spawn_blocking(move || at.database())
         .await

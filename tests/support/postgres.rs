@@ -14,6 +14,7 @@ const NOBODY: u32 = 65_534;
 /// A running server.
 pub(crate) struct Cluster {
     folder: tempfile::TempDir,
+    synced: bool,
     server: Mutex<Option<Server>>,
     databases: Mutex<u32>,
 }
@@ -25,8 +26,8 @@ struct Server {
 }
 
 impl Cluster {
-    /// A server of one's own.
-    pub(crate) fn start() -> Self {
+    /// A server of one's own. With `synced`, what it answers is on the disk, which only a benchmark needs.
+    pub(crate) fn start(synced: bool) -> Self {
         let folder = tempfile::Builder::new().prefix("pg").tempdir().unwrap();
         if is_root() {
             std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
@@ -51,6 +52,7 @@ impl Cluster {
         let cluster = Self {
             server: Mutex::new(None),
             folder,
+            synced,
             databases: Mutex::new(0),
         };
         cluster.serve();
@@ -88,7 +90,7 @@ impl Cluster {
 
     /// Starts the server, and waits until it answers.
     pub(crate) fn serve(&self) {
-        *lock(&self.server) = Some(serve(self.folder.path().to_owned()));
+        *lock(&self.server) = Some(serve(self.folder.path().to_owned(), self.synced));
         let mut tries = 0;
         while let Err(error) = postgres::Client::connect(&self.url("postgres"), postgres::NoTls) {
             tries += 1;
@@ -104,7 +106,7 @@ impl Drop for Cluster {
     }
 }
 
-fn serve(folder: PathBuf) -> Server {
+fn serve(folder: PathBuf, synced: bool) -> Server {
     let (tell, told) = mpsc::channel();
     let ended = std::thread::spawn(move || {
         let mut server = as_nobody("postgres")
@@ -115,7 +117,8 @@ fn serve(folder: PathBuf) -> Server {
             .args([
                 "-h",
                 "",
-                "-F",
+                "-c",
+                if synced { "fsync=on" } else { "fsync=off" },
                 "-c",
                 "max_connections=300",
                 "-c",

@@ -18,6 +18,8 @@ fn an_empty_file_has_every_default() {
     assert_eq!(config.server.listen.to_string(), "0.0.0.0:8700");
     assert_eq!(config.server.rate_limit.unwrap().get(), 60);
     assert_eq!(config.store_url, "sqlite://backstop.db");
+    assert_eq!(config.retention.keep, Duration::from_secs(30 * 24 * 3_600));
+    assert_eq!(config.retention.bytes_max, 2_000_000_000);
     assert_eq!(settings.mode, Mode::AlertOnly);
     assert_eq!(settings.warmup.step.send.target.source(), "/");
     assert_eq!(settings.warmup.limit, Limit::Auto);
@@ -32,6 +34,15 @@ fn an_empty_file_has_every_default() {
       --> checks.toml:1:1
        = help: add one: `[check.home]` with `get = "/"`; a run without checks is inconclusive
     "#);
+}
+
+#[test]
+fn what_the_store_keeps_can_be_set() {
+    let config = Given::main("[store]\nkeep = \"7d\"\nmax_size = \"512MiB\"\n").config();
+    assert_eq!(config.retention.keep, Duration::from_secs(7 * 24 * 3_600));
+    assert_eq!(config.retention.bytes_max, 512 * 1024 * 1024);
+    let config = Given::main("[store]\nmax_size = \"3GiB\"\n").config();
+    assert_eq!(config.retention.bytes_max, 3 * 1024 * 1024 * 1024);
 }
 
 #[test]

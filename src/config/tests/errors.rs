@@ -263,6 +263,44 @@ freeze = ["weekends", "Sat 00:00-Mon 06:00 Mars/Base"]
 }
 
 #[test]
+fn a_store_that_keeps_too_little_is_refused() {
+    insta::assert_snapshot!(check(r#"
+[store]
+keep = "1h"
+max_size = "1MB"
+retention = "9d"
+"#), @r#"
+    error: `keep` in [store] must be from 2days to 10years
+      --> checks.toml:2:8
+       |
+     2 | keep = "1h"
+       |        ^^^^
+
+    error: `max_size` in [store] must be at least 16MB
+      --> checks.toml:3:12
+       |
+     3 | max_size = "1MB"
+       |            ^^^^^
+       = help: a store that holds less forgets runs as they end
+
+    error: unknown key `retention` in [store]
+      --> checks.toml:4:1
+       |
+     4 | retention = "9d"
+       | ^^^^^^^^^
+       = help: here it is called `keep`
+    "#);
+    insta::assert_snapshot!(check("[store]\nmax_size = \"2 gigabytes\"\n"), @r#"
+    error: `max_size` in [store] is not a size
+      --> checks.toml:2:12
+       |
+     2 | max_size = "2 gigabytes"
+       |            ^^^^^^^^^^^^^
+       = help: write bytes, or a number and a unit: `"500kB"`, `"4MiB"`
+    "#);
+}
+
+#[test]
 fn servers_and_networks() {
     insta::assert_snapshot!(check(r#"
 [server]

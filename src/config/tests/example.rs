@@ -57,16 +57,16 @@ fn the_example_explains_where_each_value_comes_from() {
         .map(|value| format!("{} = {} ({:?})", value.key, value.value, value.from))
         .collect();
     insta::assert_snapshot!(lines.join("\n"), @r#"
-    post = "/graphql" (Place("checks.toml:193"))
-    repeat = true (Place("checks.toml:194"))
-    graphql.query = 'query($q: String!) { search(q: $q) { name } }' (Place("checks.toml:195"))
-    graphql.variables.q = "boots" (Place("checks.toml:195"))
-    severity = "dependency" (Place("checks.toml:196"))
-    expect.json.data.search.type = "array" (Place("checks.toml:197"))
-    expect.json.errors.exists = false (Place("checks.toml:197"))
-    expect.time = "2s" (Place("checks.toml:98"))
-    timeout = "5s" (Place("checks.toml:97"))
-    warn.time = "800ms" (Place("checks.toml:99"))
+    post = "/graphql" (Place("checks.toml:195"))
+    repeat = true (Place("checks.toml:196"))
+    graphql.query = 'query($q: String!) { search(q: $q) { name } }' (Place("checks.toml:197"))
+    graphql.variables.q = "boots" (Place("checks.toml:197"))
+    severity = "dependency" (Place("checks.toml:198"))
+    expect.json.data.search.type = "array" (Place("checks.toml:199"))
+    expect.json.errors.exists = false (Place("checks.toml:199"))
+    expect.time = "2s" (Place("checks.toml:100"))
+    timeout = "5s" (Place("checks.toml:99"))
+    warn.time = "800ms" (Place("checks.toml:101"))
     when = { app = ["shop-web", "shop-api"], env = ["staging", "production"] } (Place("checks.toml:17"))
     base = "https://shop.example.com" (Place("checks.toml:21"))
     follow = true (BuiltIn)
@@ -85,50 +85,50 @@ fn the_example_without_its_secrets_names_each_of_them() {
         = help: set the environment variable `BACKSTOP_ADMIN_TOKEN`, or name a file: `[secrets]` with `BACKSTOP_ADMIN_TOKEN = { file = "…" }`
 
     error: secret `TEMPS_API_TOKEN` has no value: it is not set
-       --> checks.toml:40:10
+       --> checks.toml:42:10
         |
-     40 | token  = "{{ secret.TEMPS_API_TOKEN }}"
+     42 | token  = "{{ secret.TEMPS_API_TOKEN }}"
         |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
         = help: set the environment variable `TEMPS_API_TOKEN`, or name a file: `[secrets]` with `TEMPS_API_TOKEN = { file = "…" }`
 
     error: secret `TEMPS_WEBHOOK_SECRET` has no value: it is not set
-       --> checks.toml:41:10
+       --> checks.toml:43:10
         |
-     41 | secret = "{{ secret.TEMPS_WEBHOOK_SECRET }}"
+     43 | secret = "{{ secret.TEMPS_WEBHOOK_SECRET }}"
         |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
         = help: set the environment variable `TEMPS_WEBHOOK_SECRET`, or name a file: `[secrets]` with `TEMPS_WEBHOOK_SECRET = { file = "…" }`
 
     error: secret `PREVIEW_KEY` has no value: it is not set
-       --> checks.toml:94:1
+       --> checks.toml:96:1
         |
-     94 | headers.x-preview = "{{ secret.PREVIEW_KEY }}" # sent with each request to the base address
+     96 | headers.x-preview = "{{ secret.PREVIEW_KEY }}" # sent with each request to the base address
         | ^^^^^^^
         = help: set the environment variable `PREVIEW_KEY`, or name a file: `[secrets]` with `PREVIEW_KEY = { file = "…" }`
 
     error: secret `SMOKE_PASSWORD` has no value: no such file
-        --> checks.toml:130:40
+        --> checks.toml:132:40
          |
-     130 | json   = { user = "smoke", password = "{{ secret.SMOKE_PASSWORD }}" }
+     132 | json   = { user = "smoke", password = "{{ secret.SMOKE_PASSWORD }}" }
          |                                        ^^^^^^^^^^^^^^^^^^^^^^^^^^^
          = help: it is read from the file /run/secrets/smoke_password
 
     error: cannot read the file `LICENSE-MIT`: no such file
-        --> checks.toml:189:75
+        --> checks.toml:191:75
          |
-     189 | multipart = [{ name = "kind", value = "avatar" }, { name = "file", file = "LICENSE-MIT", type = "text/plain" }]
+     191 | multipart = [{ name = "kind", value = "avatar" }, { name = "file", file = "LICENSE-MIT", type = "text/plain" }]
          |                                                                           ^^^^^^^^^^^^^
 
     error: secret `OUTCOME_SECRET` is empty
-        --> checks.toml:226:10
+        --> checks.toml:228:10
          |
-     226 | secret = "{{ secret.OUTCOME_SECRET }}"
+     228 | secret = "{{ secret.OUTCOME_SECRET }}"
          |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
          = help: set the environment variable `OUTCOME_SECRET`, or name a file: `[secrets]` with `OUTCOME_SECRET = { file = "…" }`
 
     error: secret `SLACK_WEBHOOK_URL` has no value: it is not set
-        --> checks.toml:230:10
+        --> checks.toml:232:10
          |
-     230 | slack  = "{{ secret.SLACK_WEBHOOK_URL }}" # or `discord`
+     232 | slack  = "{{ secret.SLACK_WEBHOOK_URL }}" # or `discord`
          |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
          = help: set the environment variable `SLACK_WEBHOOK_URL`, or name a file: `[secrets]` with `SLACK_WEBHOOK_URL = { file = "…" }`
     "#);

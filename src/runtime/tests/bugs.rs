@@ -202,6 +202,10 @@ impl Db for Rewriting<'_> {
         self.db.now()
     }
 
+    fn bytes(&self) -> Result<u64, Error> {
+        self.db.bytes()
+    }
+
     fn call(&self) -> Result<(), Error> {
         self.db.call()
     }

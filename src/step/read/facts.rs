@@ -12,6 +12,8 @@ type Rules = Vec<(About, Rule)>;
 
 /// Units of sizes, and their bytes.
 const UNITS: &[(&str, u64)] = &[
+    ("gib", 1024 * 1024 * 1024),
+    ("gb", 1_000_000_000),
     ("kib", 1024),
     ("mib", 1024 * 1024),
     ("kb", 1000),
@@ -135,7 +137,7 @@ fn numbers(
 }
 
 /// A number of bytes: `20000`, `"20kB"`, `"4MiB"`.
-pub(super) fn bytes(node: &Node<'_>, problems: &mut Problems) -> Option<u64> {
+pub fn bytes(node: &Node<'_>, problems: &mut Problems) -> Option<u64> {
     let found = match node.value() {
         Value::Integer(bytes) => u64::try_from(bytes).ok(),
         Value::String(text) => size_of_text(text),

@@ -9,6 +9,7 @@ mod matcher;
 mod route;
 mod send;
 
+pub use facts::bytes as read_bytes;
 pub use send::headers as read_headers;
 
 use std::time::Duration;

@@ -8,6 +8,7 @@ use postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use postgres::{Client, Statement};
 
 use super::super::Error;
+use super::super::sql::retention::held_bytes;
 use super::super::sql::{Cell, Db, Row, Value};
 use super::connection::meaning;
 use super::listener::CHANNEL;
@@ -92,6 +93,10 @@ impl Db for Database {
         let sql = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
         let at: Option<i64> = (self as &dyn Db).first(sql, &[], |row| row.get(0))?;
         Ok(Timestamp::from_millis(at.unwrap_or_default()))
+    }
+
+    fn bytes(&self) -> Result<u64, Error> {
+        held_bytes(self)
     }
 
     fn call(&self) -> Result<(), Error> {

@@ -24,6 +24,12 @@ pub(crate) trait Db {
     /// When the database does not answer.
     fn now(&self) -> Result<Timestamp, Error>;
 
+    /// What it holds, in bytes, without what is free inside of it.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    fn bytes(&self) -> Result<u64, Error>;
+
     /// Tells others that have the database open that there is news, once the transaction holds.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ pub(super) mod endpoints;
 pub(super) mod leases;
 pub(super) mod ledger;
 pub(super) mod outbox;
+pub(super) mod retention;
 pub(super) mod runs;
 pub(super) mod schema;
 pub(super) mod silence;

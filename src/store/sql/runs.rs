@@ -1,13 +1,8 @@
-//! Runs, their stories, the configs they began with, and what grows too old.
+//! Runs, their stories, and the configs they began with.
 
 use super::super::{Commit, Error, Hold, JournalEntry, RunRecord};
-use super::{Db, Row, deliveries, leases, ledger, outbox, signed, values};
+use super::{Db, Row, deliveries, ledger, outbox, signed, values};
 use crate::domain::{AppKey, Deployment, DeploymentId, PlatformName, RunId, Timestamp, Verdict};
-
-/// Deduplication keys are kept this long: 48 hours.
-const DEDUP_MS: u64 = 48 * 3_600_000;
-/// Everything else that ends is kept this long: 30 days.
-const KEEP_MS: u64 = 30 * 24 * 3_600_000;
 
 /// The action of a run that had nothing to judge, as whoever judges writes it.
 const DISMISSED: &str = "dismissed";
@@ -215,7 +210,8 @@ pub(crate) fn by_id(db: &dyn Db, id: &RunId) -> Result<Option<RunRecord>, Error>
 }
 
 pub(crate) fn save_config(db: &dyn Db, hash: &str, text: &str, now: Timestamp) -> Result<(), Error> {
-    let sql = "INSERT INTO configs (hash, text, at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+    let sql =
+        "INSERT INTO configs (hash, text, at) VALUES (?1, ?2, ?3) ON CONFLICT (hash) DO UPDATE SET at = excluded.at";
     db.execute(sql, values![hash, text, now.as_millis()])?;
     Ok(())
 }
@@ -240,35 +236,6 @@ pub(crate) fn key(db: &dyn Db, name: &str, fresh: [u8; 32]) -> Result<[u8; 32], 
 pub(crate) fn touch(db: &dyn Db, now: Timestamp) -> Result<(), Error> {
     let sql = "INSERT INTO touched (one, at) VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET at = excluded.at";
     db.execute(sql, values![now.as_millis()])?;
-    Ok(())
-}
-
-pub(crate) fn purge(db: &dyn Db, now: Timestamp) -> Result<(), Error> {
-    let before = |ms: u64| now.as_millis().saturating_sub_unsigned(ms);
-    db.execute("DELETE FROM dedup WHERE at < ?1", values![before(DEDUP_MS)])?;
-    let old = before(KEEP_MS);
-    db.execute(
-        "DELETE FROM journal WHERE run IN (SELECT id FROM runs WHERE ended_at < ?1)",
-        values![old],
-    )?;
-    db.execute("DELETE FROM runs WHERE ended_at < ?1", values![old])?;
-    db.execute("DELETE FROM labels WHERE run NOT IN (SELECT id FROM runs)", &[])?;
-    db.execute(
-        "DELETE FROM deliveries WHERE received_at < ?1 AND note IS NOT NULL",
-        values![old],
-    )?;
-    let ended = "SELECT id FROM messages WHERE created_at < ?1 AND state <> 'queued'";
-    db.execute(
-        &format!("DELETE FROM attempts WHERE message IN ({ended})"),
-        values![old],
-    )?;
-    db.execute(&format!("DELETE FROM messages WHERE id IN ({ended})"), values![old])?;
-    db.execute("DELETE FROM pauses WHERE until < ?1", values![now.as_millis()])?;
-    leases::purge(db)?;
-    db.execute(
-        "DELETE FROM configs WHERE at < ?1 AND hash NOT IN (SELECT config_hash FROM runs)",
-        values![old],
-    )?;
     Ok(())
 }
 

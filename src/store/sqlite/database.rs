@@ -66,6 +66,13 @@ impl Db for Database<'_> {
         Ok(self.clock.now())
     }
 
+    fn bytes(&self) -> Result<u64, Error> {
+        let sql = "SELECT (page_count - freelist_count) * page_size
+                   FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()";
+        let held = (self as &dyn Db).first(sql, &[], |row| row.get(0))?;
+        Ok(held.unwrap_or_default())
+    }
+
     /// Nobody else has it open, or shares the process and looks by itself.
     fn call(&self) -> Result<(), Error> {
         Ok(())

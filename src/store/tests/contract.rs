@@ -29,12 +29,18 @@ pub(super) async fn deduplication_is_kept_for_48_hours(open: Open) {
         ..delivery(1, HeardEvent::Ready)
     };
     clock.advance(Duration::from_secs(47 * 3_600));
-    store.purge(START.plus(Duration::from_secs(47 * 3_600))).await.unwrap();
+    store
+        .purge(START.plus(Duration::from_secs(47 * 3_600)), Retention::default())
+        .await
+        .unwrap();
     assert!(matches!(
         store.accept(again("dlv_2")).await.unwrap(),
         Accepted::Duplicate { .. }
     ));
-    store.purge(START.plus(Duration::from_secs(49 * 3_600))).await.unwrap();
+    store
+        .purge(START.plus(Duration::from_secs(49 * 3_600)), Retention::default())
+        .await
+        .unwrap();
     assert_eq!(store.accept(again("dlv_3")).await.unwrap(), Accepted::Stored);
 }
 

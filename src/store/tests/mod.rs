@@ -2,7 +2,9 @@
 
 mod agents;
 mod contract;
+mod migrations;
 mod postgres;
+mod retention;
 #[path = "../../../tests/support/postgres.rs"]
 mod server;
 mod sqlite;
@@ -18,7 +20,7 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::domain::{
     AppPlace, Before, CheckName, Commit as DeployedCommit, Deployment, DeploymentState, Fleet, Heard, HeardEvent,
-    MessageId, OutcomeEvent, Reason, TimesBefore, Verdict,
+    MessageId, OutcomeEvent, Reason, Retention, TimesBefore, Verdict,
 };
 
 impl Store {
@@ -83,7 +85,7 @@ fn shared_server() -> Arc<Cluster> {
     static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
     shared.upgrade().unwrap_or_else(|| {
-        let started = Arc::new(Cluster::start());
+        let started = Arc::new(Cluster::start(false));
         *shared = Arc::downgrade(&started);
         started
     })
@@ -143,6 +145,13 @@ on_every_engine! {
         what_became_ready_is_waited_for_until_more_is_heard,
         a_trouble_is_told_of_once,
         deduplication_is_kept_for_48_hours;
+    retention:
+        what_is_old_goes_and_what_somebody_waits_for_stays,
+        a_config_in_force_stays_although_no_run_is_left_of_it,
+        what_is_too_much_goes_oldest_first_until_the_rest_fits,
+        where_nothing_may_go_it_is_said_by_how_much_there_is_too_much,
+        no_transaction_removes_more_than_some_hundred_rows,
+        a_run_that_was_taken_up_again_stays;
     agents:
         a_run_is_its_owners_until_the_lease_ends,
         ended_runs_are_left_alone_until_a_person_wants_one,

@@ -54,7 +54,7 @@ async fn what_two_agents_decide_at_once_one_of_them_does() {
 
 #[tokio::test]
 async fn a_server_that_goes_away_is_an_error_and_then_works_again() {
-    let server = Arc::new(tokio::task::spawn_blocking(Cluster::start).await.unwrap());
+    let server = Arc::new(tokio::task::spawn_blocking(|| Cluster::start(false)).await.unwrap());
     let at = Arc::clone(&server);
     let url = tokio::task::spawn_blocking(move || at.database()).await.unwrap();
     let store = Store::open(&url, Clock::manual(START).0).await.unwrap();

@@ -19,3 +19,7 @@ CREATE TABLE awaited (
     at         INTEGER NOT NULL,
     PRIMARY KEY (platform, deployment)
 ) STRICT, WITHOUT ROWID;
+
+-- What has ended is removed oldest first, and a config with the last run that began with it.
+CREATE INDEX runs_ended ON runs (ended_at, id) WHERE ended_at IS NOT NULL;
+CREATE INDEX runs_config ON runs (config_hash);
