@@ -18,4 +18,5 @@ mod scenarios;
 #[path = "../support/postgres.rs"]
 mod server;
 mod stage;
+mod store;
 mod trust;

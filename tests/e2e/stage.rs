@@ -55,7 +55,12 @@ pub struct Agent {
 
 impl Agent {
     pub fn start(folder: &TempDir) -> Self {
-        let mut child = backstop()
+        Self::start_by(backstop(), folder)
+    }
+
+    /// Starts it by a command that ends with the program's name.
+    pub fn start_by(mut command: Command, folder: &TempDir) -> Self {
+        let mut child = command
             .args(["serve", "--log-format", "json", "--config"])
             .arg(folder.path().join("checks.toml"))
             .env("TEMPS_API_TOKEN", TOKEN)
@@ -89,6 +94,11 @@ impl Agent {
             url: format!("http://{}", address.expect("found")),
             log,
         }
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Everything it logged so far.
@@ -155,11 +165,16 @@ pub struct Stage {
 
 impl Stage {
     pub async fn new(generation: Generation, setup: Setup) -> Self {
+        Self::with(generation, setup, Agent::start).await
+    }
+
+    /// A stage whose agent is started by `start`.
+    pub async fn with(generation: Generation, setup: Setup, start: impl FnOnce(&TempDir) -> Agent) -> Self {
         let temps = Temps::start(generation, TOKEN).await.expect("temps");
         let receiver = Receiver::start(OUTCOME_SECRET).await.expect("receiver");
         let folder = tempfile::tempdir().expect("folder");
         write_config(&folder, &temps, &receiver, &setup);
-        let agent = Agent::start(&folder);
+        let agent = start(&folder);
         let stage = Self {
             temps,
             receiver,

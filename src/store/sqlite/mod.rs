@@ -38,10 +38,17 @@ const WRITER: &str = "store-writer";
 
 /// One item; without a transaction it only says that it was not stored.
 type Write = Box<dyn FnOnce(Option<(&mut rusqlite::Transaction<'_>, &Clock)>) -> (Answer, Found) + Send>;
-/// Sends an item's answer once the transaction it was in has ended, well (`true`) or not.
-type Answer = Box<dyn FnOnce(bool) + Send>;
+/// Sends an item's answer once the transaction it was in has ended.
+type Answer = Box<dyn FnOnce(Outcome) + Send>;
 /// Whether an item found the disk full.
 type Found = bool;
+/// How a transaction ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Committed,
+    Failed,
+    Full,
+}
 type Read = Box<dyn FnOnce(&Database<'_>) + Send>;
 
 /// An open SQLite file.
@@ -112,12 +119,12 @@ impl Sqlite {
                 None => Err(Error::Busy),
             };
             let full = matches!(result, Err(Error::Full));
-            let answer: Answer = Box::new(move |committed| {
-                let result = if committed || result.is_err() {
-                    result
-                } else {
-                    Err(Error::Busy)
-                };
+            let answer: Answer = Box::new(move |outcome| {
+                let result = result.and(match outcome {
+                    Outcome::Committed => Ok(()),
+                    Outcome::Failed => Err(Error::Busy),
+                    Outcome::Full => Err(Error::Full),
+                });
                 let _ = reply.send(result);
             });
             (answer, full)
@@ -230,25 +237,27 @@ impl Scribe {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         while queue.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
             let count = batch.len() as u64;
-            if self.reserve.is_given_up() {
-                self.reserve.restore();
-            }
+            self.reserve.restore(self.clock.now());
             let mut answers = Vec::with_capacity(batch.len());
             let committed = self.commit(batch.drain(..), &mut answers);
-            match &committed {
+            let outcome = match &committed {
                 Ok(()) => {
                     self.commits.fetch_add(1, Ordering::Relaxed);
                     self.items.fetch_add(count, Ordering::Relaxed);
+                    Outcome::Committed
                 }
                 Err(error) => {
                     tracing::error!(error = %error, items = count, "the store could not commit");
                     if matches!(error, Error::Full) {
-                        give_up(&self.reserve);
+                        give_up(&self.reserve, &self.clock);
+                        Outcome::Full
+                    } else {
+                        Outcome::Failed
                     }
                 }
-            }
+            };
             for answer in answers {
-                answer(committed.is_ok());
+                answer(outcome);
             }
         }
     }
@@ -272,14 +281,14 @@ impl Scribe {
         }
         let committed = transaction.commit();
         if full && committed.is_ok() {
-            give_up(&self.reserve);
+            give_up(&self.reserve, &self.clock);
         }
         Ok(committed?)
     }
 }
 
-fn give_up(reserve: &Reserve) {
-    if reserve.give_up() {
+fn give_up(reserve: &Reserve, clock: &Clock) {
+    if reserve.give_up(clock.now()) {
         tracing::error!("the disk is full: the space kept back is for what is under way; deliveries are refused");
     }
 }

@@ -114,12 +114,14 @@ async fn without_space_to_keep_back_deliveries_are_refused_and_runs_go_on() {
     let reserve = folder.path().join("test.db.reserve");
     // A folder in its place is as good as a full disk.
     std::fs::create_dir(&reserve).unwrap();
-    let store = Store::open(&url(&folder), Clock::manual(START).0).await.unwrap();
+    let (clock, hand) = Clock::manual(START);
+    let store = Store::open(&url(&folder), clock).await.unwrap();
     let refused = store.accept(delivery(1, HeardEvent::Live)).await;
     assert!(matches!(refused, Err(Error::Full)), "{refused:?}");
     assert!(matches!(store.writable().await, Err(Error::Full)));
     store.commit(commit(run(1, 1))).await.unwrap();
     std::fs::remove_dir(&reserve).unwrap();
+    hand.advance(Duration::from_secs(5));
     store.writable().await.unwrap();
     assert_eq!(
         store.accept(delivery(1, HeardEvent::Live)).await.unwrap(),
