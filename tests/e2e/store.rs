@@ -37,7 +37,7 @@ async fn deliver(stage: &Stage, number: u64, bytes: usize) -> Response {
 
 async fn status(stage: &Stage, path: &str) -> u16 {
     let url = format!("{}{path}", stage.agent.url);
-    send(Method::GET, &url, &[], b"").await.status.into()
+    send(Method::GET, &url, &[], b"").await.status
 }
 
 /// Asks until `done`.
@@ -134,7 +134,7 @@ async fn on_a_full_disk_a_bad_release_is_still_rolled_back_and_told_of() {
     until("it never was full", &stage, async || {
         number += 1;
         let answer = deliver(&stage, number, 100_000).await;
-        assert!([202, 503].contains(&u16::from(answer.status)), "{}", answer.status);
+        assert!([202, 503].contains(&answer.status), "{}", answer.status);
         assert!(answer.status != 503 || answer.headers.contains_key("retry-after"));
         answer.status == 503
     })
