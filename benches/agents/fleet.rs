@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use axum::Router;
 use axum::extract::{Path, Request, State};
@@ -19,6 +19,8 @@ use serde_json::{Value as Json, json};
 pub struct App {
     /// Whether each of its deployments works, oldest first.
     deployments: Vec<bool>,
+    /// When the first of them was made, in milliseconds since 1970.
+    created_at_ms: u64,
     current: usize,
     /// When the last probe of a bad deployment was answered.
     pub answered_at: Option<Instant>,
@@ -78,6 +80,9 @@ impl Fleet {
     pub fn deploy(&self, number: u64, works: bool) -> String {
         let mut apps = self.apps();
         let app = apps.entry(number).or_default();
+        if app.deployments.is_empty() {
+            app.created_at_ms = now_ms();
+        }
         app.deployments.push(works);
         app.current = app.deployments.len() - 1;
         let id = number * DEPLOYMENTS + app.current as u64;
@@ -109,7 +114,7 @@ impl Fleet {
             "id": id, "project_id": number, "environment_id": number, "status": "completed", "url": self.url(number),
             "environment": {"id": number, "name": "Production", "slug": "production", "domains": [self.url(number)]},
             "commit_hash": commit(id), "commit_message": "Fix the cart", "branch": "main",
-            "created_at": 1_773_325_867_000_u64 + id, "commit_author": "Ada", "is_current": app.current == index,
+            "created_at": app.created_at_ms + index as u64, "commit_author": "Ada", "is_current": app.current == index,
         })
     }
 
@@ -123,6 +128,13 @@ impl Fleet {
             None => StatusCode::NOT_FOUND.into_response(),
         }
     }
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .expect("after 1970");
+    u64::try_from(since.as_millis()).expect("fits")
 }
 
 fn commit(deployment: u64) -> String {

@@ -37,8 +37,8 @@ const ROUND: Duration = Duration::from_secs(4);
 const ROUNDS: usize = 5;
 /// Apps whose deployment is rolled back, one after the other.
 const DECISIONS: u64 = 12;
-/// How long a number of runs is watched.
-const WINDOW: Duration = Duration::from_secs(20);
+/// How long a number of runs is watched: until each check has had its turn.
+const WINDOW: Duration = Duration::from_secs(60);
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -23,3 +23,5 @@ CREATE TABLE awaited (
 -- What has ended is removed oldest first, and a config with the last run that began with it.
 CREATE INDEX runs_ended ON runs (ended_at, id) WHERE ended_at IS NOT NULL;
 CREATE INDEX runs_config ON runs (config_hash);
+-- Who fails now is asked for each run that begins; without this, every run under way is looked at for it.
+CREATE INDEX runs_failing ON runs (verdict, platform, project, environment_id) WHERE ended_at IS NULL;
