@@ -2,6 +2,8 @@
 
 mod gate;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::latency::slower;
@@ -24,8 +26,14 @@ const SUSPECT_MS: u64 = 60_000;
 pub struct Judge {
     /// When warm-up began to count.
     pub started_at: Timestamp,
-    /// Time since then in which we were not there to look; it consumes no warm-up.
+    /// Time since then, until the gate opened, in which we were not there to look; it consumes no warm-up.
     pub lost_ms: u64,
+    /// The same since the gate opened; the checks' first passes may come as much later.
+    #[serde(default)]
+    pub lost_since_open_ms: u64,
+    /// The end of what was lost last, so that nothing is counted twice.
+    #[serde(default)]
+    lost_to: Timestamp,
     /// When the gate opened.
     pub gate_opened_at: Option<Timestamp>,
     /// When the checks passed and the watch began.
@@ -56,6 +64,8 @@ impl Judge {
         Self {
             started_at: now,
             lost_ms: 0,
+            lost_since_open_ms: 0,
+            lost_to: now,
             gate_opened_at: None,
             passed_at: None,
             gate: Track::new(plan.failures, 1, now),
@@ -97,15 +107,25 @@ impl Judge {
             plan.every_ms
         };
         track.next_at = now.plus_ms(pause_ms.saturating_mul(jitter) / 1_000);
-        if place == Place::Gate && self.gate_opened_at.is_none() {
-            if opens_gate(plan, seen) {
-                self.open_gate(now);
-            } else if seen.reason == Reason::LocalTrouble {
-                // Nobody looked in the time that this agent lost by itself.
-                self.lost_ms += u64::from(seen.latency_ms);
-            }
+        if place == Place::Gate && self.gate_opened_at.is_none() && opens_gate(plan, seen) {
+            self.open_gate(now);
+        } else if seen.reason == Reason::LocalTrouble {
+            // Nobody looked in the time that this agent lost by itself.
+            self.lose(u64::from(seen.latency_ms), now);
         }
         Some(moved)
+    }
+
+    /// The last `ms` before `now` are lost; several checks may lose the same time.
+    fn lose(&mut self, ms: u64, now: Timestamp) {
+        let begun = now.minus(Duration::from_millis(ms)).max(self.lost_to);
+        let lost_ms = now.ms_since(begun);
+        self.lost_to = self.lost_to.max(now);
+        if self.gate_opened_at.is_none() {
+            self.lost_ms += lost_ms;
+        } else {
+            self.lost_since_open_ms += lost_ms;
+        }
     }
 
     fn open_gate(&mut self, now: Timestamp) {
@@ -126,7 +146,7 @@ impl Judge {
     /// Nobody looked for `ms`: spells end, and no warm-up is consumed.
     pub fn skip(&mut self, ms: u64, now: Timestamp) {
         match &mut self.passed_at {
-            None => self.lost_ms += ms,
+            None => self.lose(ms, now),
             // Nobody watched: the watch ends as much later.
             Some(passed) => *passed = passed.plus_ms(ms).min(now),
         }
@@ -202,12 +222,15 @@ impl Judge {
     }
 
     fn warm_up_limit(&self, plan: &Plan) -> Timestamp {
-        self.started_at.plus_ms(plan.warm_up_ms).plus_ms(self.lost_ms)
+        self.started_at
+            .plus_ms(plan.warm_up_ms)
+            .plus_ms(self.lost_ms + self.lost_since_open_ms)
     }
 
     /// Until when a check may take for its first pass; past that, the limit of judging as a whole.
     fn first_pass_limit(&self, plan: &Plan) -> Timestamp {
-        let own = self.gate_opened_at.map(|opened| opened.plus_ms(FIRST_PASS_MS_MIN));
+        let least_ms = FIRST_PASS_MS_MIN + self.lost_since_open_ms;
+        let own = self.gate_opened_at.map(|opened| opened.plus_ms(least_ms));
         own.unwrap_or_default().max(self.warm_up_limit(plan))
     }
 

@@ -1342,6 +1342,74 @@ fn what_the_agent_lost_by_itself_consumes_no_warm_up() {
     assert_eq!(world.state.phase, Phase::Judging, "{:#?}", world.story);
 }
 
+/// An agent that stood still while a check had still to pass, less than a gap for its timer, and noticed it by the answer.
+#[test]
+fn time_that_was_lost_before_a_first_pass_is_given_back() {
+    let mut short = one_check();
+    short.warm_up_ms = 20_000;
+    let mut world = World::new(short, |_, place| match place {
+        Place::Gate => Class::Pass,
+        Place::Check(_) => Class::Unready,
+    });
+    let mut todo = world.step(Event::Began);
+    let mut probed = 0;
+    let seq = loop {
+        while let Some(effect) = todo.pop() {
+            if let Effect::Probe { seq, place, .. } = effect
+                && place != Place::Gate
+            {
+                probed += 1;
+                if probed == 2 {
+                    todo = vec![Effect::Probe {
+                        seq,
+                        place,
+                        subject: Subject::Deployment,
+                    }];
+                    break;
+                }
+            }
+            let event = world.perform(effect);
+            todo.extend(world.step(event));
+        }
+        if let [Effect::Probe { seq, .. }] = todo[..]
+            && probed == 2
+        {
+            break seq;
+        }
+        world.now = world.state.wake_at.expect("it looks again");
+        todo = world.step(Event::Woke);
+    };
+    world.now = world.now.plus_ms(34_000);
+    let late_ms = world.state.wake_at.map_or(0, |at| world.now.ms_since(at));
+    assert!(late_ms < 10_000, "the timer alone shows no gap: {late_ms} ms");
+    world.step(Event::Woke);
+    let stood_still = Observation {
+        reason: Reason::LocalTrouble,
+        latency_ms: 34_000,
+        ..seen(Class::Unknown)
+    };
+    todo = world.step(Event::Probed {
+        seq,
+        place: Place::Check(0),
+        seen: Box::new(stood_still),
+    });
+    assert_eq!(world.state.phase, Phase::Judging, "{:#?}", world.story);
+    // The end still comes, as much later as nobody looked.
+    while world.state.phase == Phase::Judging {
+        while let Some(effect) = todo.pop() {
+            let event = world.perform(effect);
+            todo.extend(world.step(event));
+        }
+        world.now = world.state.wake_at.expect("it looks again");
+        todo = world.step(Event::Woke);
+    }
+    assert!(
+        world.now.ms_since(START) >= 60_000 && world.now.ms_since(START) <= 80_000,
+        "{}",
+        world.now
+    );
+}
+
 /// An agent that stood still while its first probe was out, until long after the warm-up should have ended.
 #[test]
 fn a_warm_up_that_nobody_looked_at_is_looked_at_again() {

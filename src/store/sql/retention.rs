@@ -6,6 +6,8 @@ use crate::domain::Timestamp;
 
 /// Deduplication keys are kept this long: 48 hours.
 const DEDUP_MS: u64 = 48 * 3_600_000;
+/// What became ready is asked after for so long: a week.
+const AWAITED_MS: u64 = 7 * 24 * 3_600_000;
 /// Rows that one transaction removes at most, but for the attempts of its last message.
 pub(crate) const ROWS_MAX: u64 = 500;
 /// What a row takes beside its longer texts, in bytes: its head, its ids and moments, its share of the indexes.
@@ -149,11 +151,12 @@ pub(crate) fn remove_keys(db: &dyn Db, after: &Key, to: &Key, now: Timestamp) ->
     db.execute(sql, values![too_old(now, DEDUP_MS), after.0, after.1, to.0, to.1])
 }
 
-/// Removes what there is little of: pauses that are over, leases of agents that are gone, configs from before `old` that no run
-/// began with.
+/// Removes what there is little of: pauses that are over, leases of agents that are gone, deployments that nothing could be
+/// learned of since they were ready, configs from before `old` that no run began with.
 pub(crate) fn remove_the_rest(db: &dyn Db, now: Timestamp, old: Timestamp) -> Result<(), Error> {
     db.execute("DELETE FROM pauses WHERE until < ?1", values![now.as_millis()])?;
     leases::purge(db)?;
+    db.execute("DELETE FROM awaited WHERE at < ?1", values![too_old(now, AWAITED_MS)])?;
     let sql = "DELETE FROM configs WHERE at < ?1 AND NOT EXISTS (SELECT 1 FROM runs WHERE config_hash = hash)";
     db.execute(sql, values![old.as_millis()])?;
     Ok(())
