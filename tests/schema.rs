@@ -164,6 +164,7 @@ const FILES: &[(&str, &str)] = &[
     ("store.max_size = '2'", "store.max_size = '2GB'"),
     ("store.url = 'mysql://db'", "store.url = 'sqlite://backstop.db'"),
     ("network.allow = 'localhost'", "network.allow = ['127.0.0.0/8', 'fd00::/8']"),
+    ("network.plain_http = 'http://temps.internal'", "network.plain_http = ['temps.internal', '*.internal', '10.0.0.5']"),
     (
         "platform.temps = { url = 'https://t.example.com', token = 't' }",
         "platform.temps = { url = 'https://t.example.com', token = 't', secret = ['a', 'b'] }",
@@ -175,6 +176,10 @@ const FILES: &[(&str, &str)] = &[
     (
         "platform.temps = { url = 'https://t.example.com', token = 't', secret = 's', requests = 60 }",
         "platform.temps = { url = 'https://t.example.com', token = 't', secret = 's', requests = '60/m' }",
+    ),
+    (
+        "platform.temps = { url = 'https://t.example.com', token = 't', secret = 's', subscribe = 'yes' }",
+        "platform.temps = { url = 'https://t.example.com', token = 't', secret = 's', subscribe = true }",
     ),
     (
         "heartbeat = { url = 'https://ping.example.com/x', every = 60 }",

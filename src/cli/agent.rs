@@ -7,6 +7,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::args::AgentArgs;
+use crate::domain::Glob;
 use crate::http::{Client, Network, Trust};
 use crate::step::{Request, Response};
 
@@ -24,7 +25,13 @@ pub(super) struct Remote {
 impl Remote {
     /// The agent that `args` name.
     pub(super) fn new(args: &AgentArgs) -> anyhow::Result<Self> {
-        let client = Client::new(Network::default()).context("setting up HTTP")?;
+        // Whoever types an address with `http://` has decided.
+        let host = args.agent.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let network = Network {
+            plain_http: vec![Glob::new(host)],
+            ..Network::default()
+        };
+        let client = Client::new(network).context("setting up HTTP")?;
         let token = std::env::var(&args.token_env).ok().filter(|token| !token.is_empty());
         Ok(Self {
             client,

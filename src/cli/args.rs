@@ -46,6 +46,9 @@ pub(super) enum Command {
         after_help = "Example: BACKSTOP_SECRET=whsec_… backstop send deploy.live --to http://127.0.0.1:8700/webhooks/temps"
     )]
     Send(SendArgs),
+    /// Make our webhook in each project that a policy or check covers, and say whether what it sends arrives.
+    #[command(after_help = "Example: backstop subscribe temps --dry-run")]
+    Subscribe(SubscribeArgs),
     /// Say whether a captured delivery's signature holds, and if not, exactly why.
     #[command(
         after_help = "Example: BACKSTOP_SECRET=whsec_… backstop verify --body delivery.json --header 'x-webhook-signature: …' --header 'x-webhook-timestamp: …'"
@@ -285,6 +288,22 @@ pub(super) struct SendArgs {
     /// The environment variable that holds the secret.
     #[arg(long, default_value = "BACKSTOP_SECRET", value_name = "NAME")]
     pub(super) secret_env: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SubscribeArgs {
+    /// The platform's name in the config; all of them unless given.
+    #[arg(value_name = "PLATFORM")]
+    pub(super) platform: Option<String>,
+    /// Change nothing, and say what would be.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// The config file.
+    #[arg(long, env = "BACKSTOP_CONFIG", default_value = "checks.toml", value_name = "FILE")]
+    pub(super) config: PathBuf,
+    /// How the result is written.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
 }
 
 #[derive(Debug, Args)]

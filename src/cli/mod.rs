@@ -17,6 +17,7 @@ mod schema;
 mod send;
 mod serve;
 mod simulate;
+mod subscribe;
 mod table;
 mod test;
 mod trust;
@@ -88,6 +89,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
             Command::Demo(args) => demo::run(&args).await,
             Command::Test(args) => test::run(&args).await,
             Command::Send(args) => send::run(&args).await,
+            Command::Subscribe(args) => subscribe::run(&args).await,
             Command::Backtest(args) => backtest::run(&args).await,
             Command::Health(args) => ask::health(&args).await,
             Command::Runs(args) => ask::runs(&args).await,

@@ -50,6 +50,7 @@ pub(super) async fn parts(config: Config, env: Arc<dyn Env + Send + Sync>) -> an
     let store = Store::open(&config.store_url, clock.clone()).await?;
     let network = Network {
         allow: config.network_allow.clone(),
+        plain_http: config.plain_http.clone(),
         ..Network::default()
     };
     let client = Client::new(network).context("setting up HTTP")?;
@@ -100,7 +101,6 @@ impl Server {
         let listeners = web::serve(app, listener, admin, &stop);
         let admin_listen = admin_address.map(tracing::field::display);
         tracing::info!(listen = %address, admin_listen, store = %parts.store.place(), "listening");
-        check_setup(&agent, config.server.public_url.clone());
         Ok(Self {
             agent,
             address,
@@ -126,22 +126,6 @@ async fn bind(address: &std::net::SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address)
         .await
         .with_context(|| format!("listening on {address}"))
-}
-
-/// Tries each platform's token and looks for the webhook; says what to do where something is missing.
-fn check_setup(agent: &Agent, public_url: Option<url::Url>) {
-    for (name, platform) in agent.platforms.load().iter() {
-        let (name, platform, public_url) = (name.clone(), Arc::clone(platform), public_url.clone());
-        tokio::spawn(async move {
-            let receiver = public_url.and_then(|url| url.join(&format!("webhooks/{name}")).ok());
-            for finding in platform.check_setup(receiver.as_ref()).await {
-                match finding.ok {
-                    true => tracing::info!(platform = %name, "{}", finding.text),
-                    false => tracing::warn!(platform = %name, "{}", finding.text),
-                }
-            }
-        });
-    }
 }
 
 /// Until a signal to stop comes (`false`) or a part of the agent dies (`true`).

@@ -81,13 +81,13 @@ impl Reader<'_> {
         self.secrets.asked_by(Asker::Agent);
         let server = self.server(&mut root);
         let (store_url, retention) = self.store(&mut root);
+        let network_allow = self.network_allow(&mut root);
         let platforms = self.platforms(&mut root, files);
         let endpoints = self.endpoints(&mut root);
         let heartbeat = self.heartbeat(&mut root);
         self.secrets.asked_by(Asker::Main);
         let settings = self.settings(&mut root, None, built_in);
         let policies = settings.as_ref().map(|top| self.policies(&mut root, top, built_in));
-        let network_allow = self.network_allow(&mut root);
         let controls = self.controls(&mut root);
         let base = settings.as_ref().and_then(|settings| settings.base.clone());
         let mut read = vec![self.file(&mut root, base, true)];
@@ -103,6 +103,7 @@ impl Reader<'_> {
         // The first scope has it, below what `[env.X]` says.
         base_settings.base = None;
         let policies = policies?;
+        self.subscribers(&root, &platforms, &server);
         self.approvals(&root, &base_settings, &policies, &server, &endpoints);
         self.run_slots(&root, &read, &base_settings, &policies, &controls);
         let whole = Whole {
@@ -119,6 +120,7 @@ impl Reader<'_> {
             retention,
             platforms,
             network_allow,
+            plain_http: std::mem::take(&mut self.plain_http),
             controls,
             endpoints,
             heartbeat,

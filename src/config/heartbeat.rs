@@ -27,7 +27,10 @@ impl Reader<'_> {
             .as_ref()
             .and_then(|node| self.secrets.text(node, &mut self.problems));
         let address = text.zip(node).and_then(|(text, node)| match Address::parse(&text) {
-            Ok(address) => Some(address),
+            Ok(address) => {
+                self.must_be_safe(&node, address.expose(), "the address, which is a secret,", true);
+                Some(address)
+            }
             Err(_) => {
                 // The address is a secret, so it is not shown.
                 let message = format!("{} is not a whole address", node.label());

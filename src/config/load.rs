@@ -133,6 +133,7 @@ fn build(sources: &[Source], main: &Path, env: &dyn Env, mut problems: Problems)
     let mut reader = Reader {
         secrets: Secrets::new(env, directory),
         files: CheckFiles::new(env, main),
+        plain_http: Vec::new(),
         problems,
     };
     let mut files = PlatformFiles {
@@ -149,6 +150,7 @@ fn build(sources: &[Source], main: &Path, env: &dyn Env, mut problems: Problems)
         secrets,
         problems,
         files: named,
+        plain_http: _,
     } = reader;
     let failed = problems.has_errors();
     let mut found = problems.into_vec();

@@ -38,7 +38,7 @@ use url::Url;
 
 use crate::check::Check;
 use crate::document::Source;
-use crate::domain::{CheckName, Deployment, Mode, PlatformName, Retention, Timestamp};
+use crate::domain::{CheckName, Deployment, Glob, Mode, PlatformName, Retention, Timestamp};
 use crate::outcome::Endpoint;
 use crate::step::Step;
 
@@ -68,6 +68,8 @@ pub struct Config {
     pub platforms: BTreeMap<PlatformName, PlatformConfig>,
     /// Loopback and private addresses that events may name.
     pub network_allow: Vec<IpNet>,
+    /// Hosts that credentials may be sent to without TLS, besides this machine.
+    pub plain_http: Vec<Glob>,
     /// Addresses known to be good, in source order.
     pub controls: Vec<Control>,
     /// A sign of life for somebody outside, if it is wanted.
@@ -190,6 +192,23 @@ impl Config {
             .filter(|(_, differs)| *differs)
             .map(|(name, _)| name)
             .collect()
+    }
+
+    /// Whether a deployment of `app` on `platform` is anybody's affair here: a policy or a check names it. Where no `when`
+    /// names apps, all of them are.
+    pub fn covers(&self, platform: &PlatformName, app: &str) -> bool {
+        // What must hold together: a policy's `when`, or a check's with its file's.
+        let of_policies = self.policies.iter().map(|policy| [&policy.when, &policy.when]);
+        let of_checks = self.scopes.iter().flat_map(|scope| {
+            let checks = scope.checks.iter();
+            checks.map(|check| [&scope.when, &check.when])
+        });
+        let mut naming = of_policies
+            .chain(of_checks)
+            .filter(|whens| whens.iter().any(|when| when.names_apps()))
+            .peekable();
+        let covers = |when: &&When| when.app.matches(app) && when.platform.matches(platform.as_str());
+        naming.peek().is_none() || naming.any(|whens| whens.iter().all(covers))
     }
 
     /// The freeze that `wall` falls into for `deployment`, as it is written in the config.

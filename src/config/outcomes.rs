@@ -166,7 +166,14 @@ impl Reader<'_> {
             }
         };
         match Address::parse(&text) {
-            Ok(address) => Some((*format, address)),
+            Ok(address) => {
+                let what = match format {
+                    Format::Plain => "what is told",
+                    Format::Slack | Format::Discord => "the address, which is a secret,",
+                };
+                self.must_be_safe(node, address.expose(), what, true);
+                Some((*format, address))
+            }
             Err(error) => {
                 self.problems.push_hidden(
                     node.place(),

@@ -37,6 +37,8 @@ pub struct PlatformConfig {
     pub reconcile_every: Duration,
     /// Requests to its API a minute at most; only a rollback may borrow from the next minute.
     pub requests_per_minute: NonZeroU32,
+    /// Whether the agent makes its own webhook in each project that is covered.
+    pub subscribe: bool,
 }
 
 /// Where platform files come from, and those that were read.
@@ -77,13 +79,8 @@ impl Reader<'_> {
         let help = "the address of its API: `url = \"https://temps.example.com\"`";
         let url = table.required("url", help, &mut self.problems);
         let url = url.and_then(|node| Some((node.clone(), self.url(&node)?)));
-        if let Some((node, url)) = &url
-            && url.scheme() == "http"
-            && !is_loopback(url)
-        {
-            let help = "use `https://`, so that the token cannot be read on the way";
-            self.problems
-                .warn(node.place(), "the token is sent to this address in the clear", help);
+        if let Some((node, url)) = &url {
+            self.must_be_safe(node, url, "the token", false);
         }
         let help = "what its API asks for: `token = \"{{ secret.TEMPS_API_TOKEN }}\"`";
         let token = table.required("token", help, &mut self.problems);
@@ -95,6 +92,7 @@ impl Reader<'_> {
         let reconcile_every = self.duration(&mut table, "reconcile_every", bounds, RECONCILE_EVERY_DEFAULT);
         let requests_per_minute = table.take("requests");
         let requests_per_minute = requests_per_minute.and_then(|node| self.per_minute(&node, REQUESTS_HELP));
+        let subscribe = table.bool("subscribe", &mut self.problems).unwrap_or(false);
         let aliases = [
             ("rate_limit", "requests"),
             ("type", "kind"),
@@ -114,6 +112,7 @@ impl Reader<'_> {
             secrets: secrets?,
             reconcile_every,
             requests_per_minute: requests_per_minute.unwrap_or(REQUESTS_DEFAULT),
+            subscribe,
         })
     }
 
@@ -181,14 +180,5 @@ impl Reader<'_> {
             .map(|item| self.secrets.secret(item, &mut self.problems))
             .collect();
         read.into_iter().collect()
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }

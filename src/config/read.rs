@@ -8,11 +8,15 @@ use url::Url;
 use super::files::CheckFiles;
 use super::secrets::Secrets;
 use crate::document::{Node, Problems, Table};
+use crate::domain::Glob;
+use crate::step::is_in_the_clear;
 
 /// What every reader of a section needs.
 pub(super) struct Reader<'e> {
     pub(super) secrets: Secrets<'e>,
     pub(super) files: CheckFiles<'e>,
+    /// Hosts that credentials may be sent to without TLS.
+    pub(super) plain_http: Vec<Glob>,
     pub(super) problems: Problems,
 }
 
@@ -41,6 +45,19 @@ impl Reader<'_> {
             return None;
         }
         Some(url)
+    }
+
+    /// Refuses `url`, to which `what` would be sent in the clear. Its place is shown only if it is no secret.
+    pub(super) fn must_be_safe(&mut self, node: &Node<'_>, url: &Url, what: &str, secret: bool) {
+        if !is_in_the_clear(url, &self.plain_http) {
+            return;
+        }
+        let message = format!("{what} would be sent to this address in the clear");
+        let help = "use `https://`; where nobody can listen on the way, name the host: `plain_http = [\"temps.internal\"]` in [network]";
+        match secret {
+            true => self.problems.push_hidden(node.place(), message, help),
+            false => self.problems.push_help(node.place(), message, help),
+        }
     }
 
     /// A base address: an origin, maybe with a path, without query and fragment.

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::read::Reader;
 use crate::document::{Node, Table};
-use crate::domain::Retention;
+use crate::domain::{Glob, Retention};
 use crate::step::read_bytes;
 
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 8700);
@@ -125,7 +125,8 @@ impl Reader<'_> {
         Some(bytes)
     }
 
-    /// Reads `[network]` to the networks that events may name although they are not public.
+    /// Reads `[network]` to the networks that events may name although they are not public; and for this reader, the hosts
+    /// that credentials may be sent to without TLS.
     pub(super) fn network_allow(&mut self, root: &mut Table<'_>) -> Vec<IpNet> {
         let Some(mut table) = root.table("network", &mut self.problems) else {
             return Vec::new();
@@ -148,6 +149,18 @@ impl Reader<'_> {
                     self.problems
                         .push_help(item.place(), format!("`{text}` is not a network"), help);
                 }
+            }
+        }
+        let hosts = table
+            .take("plain_http")
+            .and_then(|node| node.strings(&mut self.problems));
+        for (item, text) in hosts.unwrap_or_default() {
+            if text.contains("://") || text.contains('/') || text.trim_matches('*').trim_matches('.').is_empty() {
+                let help = "write the host alone, or a part of it with `*`: `temps.internal`, `*.internal`, `10.0.0.5`";
+                self.problems
+                    .push_help(item.place(), format!("`{text}` is not a host"), help);
+            } else {
+                self.plain_http.push(Glob::new(text.trim_matches(['[', ']'])));
             }
         }
         table.finish(&mut self.problems, &[]);

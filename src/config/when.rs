@@ -79,6 +79,11 @@ impl When {
         !self.app.any.is_empty() && self.app.any.iter().all(Glob::is_exact) && self.app.matches(app)
     }
 
+    /// Whether it says anything of apps.
+    pub fn names_apps(&self) -> bool {
+        !self.app.is_empty()
+    }
+
     /// Whether it names every app that it is for.
     pub fn names_apps_exactly(&self) -> bool {
         !self.app.any.is_empty() && self.app.any.iter().all(Glob::is_exact)

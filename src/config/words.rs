@@ -27,6 +27,7 @@ pub(super) const WORDS: &[(&str, &str)] = &[
         "where the agent listens is `listen = \"0.0.0.0:8700\"` in [server]",
     ),
     ("allow", "it belongs in [network]"),
+    ("plain_http", "it belongs in [network]"),
     ("every", "it belongs in [retry]"),
     ("failures", "it belongs in [retry]"),
     ("passes", "it belongs in [retry]"),
@@ -41,6 +42,7 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("freeze", "it belongs in [rollback]"),
     ("fleet_brake", "it belongs in [rollback]"),
     ("kind", "it belongs in [platform.X]"),
+    ("subscribe", "it belongs in [platform.X]"),
     (
         "token",
         "what a platform asks for is `token` in [platform.X], what a check sends is its `bearer`",

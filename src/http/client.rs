@@ -21,8 +21,8 @@ use super::timing::{Mark, Notebook, mark};
 use super::tls::TlsError;
 use super::transport::{Transports, Way};
 use super::vet::{Trust, vet};
-use crate::domain::Reason;
-use crate::step::{Dial, Request, Response};
+use crate::domain::{Glob, Reason};
+use crate::step::{Dial, Request, Response, is_in_the_clear};
 
 /// Requests under way at once.
 const IN_FLIGHT_MAX: usize = 512;
@@ -30,6 +30,8 @@ const IN_FLIGHT_MAX: usize = 512;
 const PER_HOST_MAX: usize = 6;
 /// Redirects followed inside one origin.
 const REDIRECTS_MAX: usize = 10;
+/// Why credentials are not sent.
+const IN_THE_CLEAR: &str = "it carries a secret, which plain http would show on the way: use https, or name the host in `[network] plain_http`";
 /// How long a request waits for its turn before that is our own trouble.
 const TURN_MAX: Duration = Duration::from_secs(30);
 
@@ -38,6 +40,8 @@ const TURN_MAX: Duration = Duration::from_secs(30);
 pub struct Network {
     /// Private ranges that deliveries, platforms and apps may name.
     pub allow: Vec<IpNet>,
+    /// Hosts that credentials may be sent to without TLS, besides this machine.
+    pub plain_http: Vec<Glob>,
     /// Requests under way at once to one host and port.
     pub per_host_max: usize,
 }
@@ -46,6 +50,7 @@ impl Default for Network {
     fn default() -> Self {
         Self {
             allow: Vec::new(),
+            plain_http: Vec::new(),
             per_host_max: PER_HOST_MAX,
         }
     }
@@ -86,6 +91,7 @@ pub struct Client {
     beyond: Beyond,
     lookup: Arc<dyn Lookup>,
     allow: Arc<[IpNet]>,
+    plain_http: Arc<[Glob]>,
     in_flight: Arc<Semaphore>,
     per_host_max: usize,
     hosts: Arc<Mutex<BTreeMap<String, Weak<Semaphore>>>>,
@@ -107,6 +113,7 @@ impl Client {
             beyond: Beyond::Network(Arc::new(Transports::new(Arc::clone(&lookup), Arc::clone(&allow))?)),
             lookup,
             allow,
+            plain_http: network.plain_http.into(),
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
             per_host_max: network.per_host_max,
             hosts: Arc::default(),
@@ -119,6 +126,7 @@ impl Client {
             beyond: Beyond::Wire(wire),
             lookup: Arc::new(SystemLookup),
             allow: Arc::new([]),
+            plain_http: Arc::new([]),
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
             per_host_max: PER_HOST_MAX,
             hosts: Arc::default(),
@@ -356,6 +364,9 @@ impl Client {
             return Err(Failure::new(Reason::Forbidden, why));
         }
         let (url, host) = self.dialled(request, hop, trust)?;
+        if request.carries_credentials && is_in_the_clear(&url, &self.plain_http) {
+            return Err(Failure::new(Reason::Forbidden, IN_THE_CLEAR));
+        }
         let way = Way {
             trust,
             route: request.route.clone(),

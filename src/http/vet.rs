@@ -13,13 +13,18 @@ pub enum Trust {
     Named,
 }
 
-/// IPv4 ranges that are dialled for nobody: this network, link-local (metadata services live there), multicast,
-/// reserved and broadcast (RFC 6890, RFC 3927, RFC 5771).
-const NEVER_V4: &[(&str, &str)] = &[
-    ("0.0.0.0/8", "it means this host"),
+/// Where the clouds' metadata services answer, which hand out credentials: link-local (RFC 3927), and those of Alibaba
+/// Cloud, Oracle Cloud and Azure elsewhere.
+const METADATA_V4: &[(&str, &str)] = &[
     ("169.254.0.0/16", "it is link-local, where metadata services live"),
     ("100.100.100.200/32", "it is a metadata service"),
     ("192.0.0.192/32", "it is a metadata service"),
+    ("168.63.129.16/32", "it is a metadata service"),
+];
+
+/// More IPv4 ranges that are dialled for nobody: this network, multicast, reserved and broadcast (RFC 6890, RFC 5771).
+const NEVER_V4: &[(&str, &str)] = &[
+    ("0.0.0.0/8", "it means this host"),
     ("224.0.0.0/4", "it is multicast"),
     ("240.0.0.0/4", "it is reserved"),
 ];
@@ -39,12 +44,13 @@ const PRIVATE_V4: &[(&str, &str)] = &[
     ("203.0.113.0/24", "it is for documentation"),
 ];
 
-/// IPv6 ranges that are dialled for nobody.
+/// IPv6 ranges that are dialled for nobody; metadata services are those of AWS, Oracle Cloud and Google Cloud.
 const NEVER_V6: &[(&str, &str)] = &[
     ("::/128", "it means this host"),
     ("fe80::/10", "it is link-local"),
     ("fec0::/10", "it is site-local"),
-    ("fd00:ec2::254/128", "it is a metadata service"),
+    ("fd00:ec2::/32", "it is a metadata service"),
+    ("fd00:c1::a9fe:a9fe/128", "it is a metadata service"),
     ("fd20:ce::254/128", "it is a metadata service"),
     ("ff00::/8", "it is multicast"),
 ];
@@ -73,13 +79,21 @@ pub fn vet(ip: IpAddr, trust: Trust, allow: &[IpNet]) -> Result<(), &'static str
         IpAddr::V4(_) => (NEVER_V4, PRIVATE_V4),
         IpAddr::V6(_) => (NEVER_V6, PRIVATE_V6),
     };
-    if let Some(why) = within(ip, never) {
+    if let Some(why) = within(ip, never).or_else(|| metadata(ip)) {
         return Err(why);
     }
     if trust == Trust::Configured || allow.iter().any(|net| net.contains(&ip)) {
         return Ok(());
     }
     within(ip, private).map_or(Ok(()), Err)
+}
+
+/// Why `ip` is a metadata service's, if it is or may lead to one.
+fn metadata(ip: IpAddr) -> Option<&'static str> {
+    match ip {
+        IpAddr::V4(_) => within(ip, METADATA_V4),
+        IpAddr::V6(v6) => may_carry(v6).find_map(|v4| within(IpAddr::V4(v4), METADATA_V4)),
+    }
 }
 
 fn within(ip: IpAddr, table: &[(&str, &'static str)]) -> Option<&'static str> {
@@ -94,6 +108,21 @@ fn carried(ip: IpAddr) -> IpAddr {
         Some(v4) => IpAddr::V4(v4),
         None => ip,
     }
+}
+
+/// What an address of the local translation prefix (RFC 8215) may carry: it may be cut in each way of RFC 6052 §2.2, and
+/// only the network knows which. And what one of ISATAP carries, whatever its prefix (RFC 5214 §6.1).
+fn may_carry(ip: Ipv6Addr) -> impl Iterator<Item = Ipv4Addr> {
+    const LOCAL: [u8; 6] = [0x00, 0x64, 0xff, 0x9b, 0x00, 0x01];
+    let o = ip.octets();
+    let local = o.starts_with(&LOCAL).then_some([
+        [o[6], o[7], o[9], o[10]],
+        [o[7], o[9], o[10], o[11]],
+        [o[9], o[10], o[11], o[12]],
+        [o[12], o[13], o[14], o[15]],
+    ]);
+    let isatap = matches!(o, [.., 0x00 | 0x02, 0x00, 0x5e, 0xfe, _, _, _, _]).then_some([o[12], o[13], o[14], o[15]]);
+    local.into_iter().flatten().chain(isatap).map(Ipv4Addr::from)
 }
 
 fn carried_v4(ip: Ipv6Addr) -> Option<Ipv4Addr> {

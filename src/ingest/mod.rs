@@ -25,6 +25,16 @@ pub enum SecretSet {
     PerApp(BTreeMap<String, Vec<SecretString>>),
 }
 
+impl SecretSet {
+    /// What new deliveries of `app` are to be signed by: while rotating, the first.
+    pub fn for_app(&self, app: &str) -> Option<&SecretString> {
+        match self {
+            Self::Any(secrets) => secrets.first(),
+            Self::PerApp(apps) => apps.get(app)?.first(),
+        }
+    }
+}
+
 /// A delivery whose signature holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use http::StatusCode;
 use regex::Regex;
 
+use super::subscribe::Subscribing;
 use crate::check::Placeholder;
 use crate::document::{Problem, Source};
 use crate::domain::{DeploymentState, HeardEvent};
@@ -141,6 +142,8 @@ pub(super) struct Setup {
     pub(super) webhook_help: String,
     /// Where something may be live.
     pub(super) environments: Option<Environments>,
+    /// How a webhook is made, where the file says it.
+    pub(super) subscribing: Option<Subscribing>,
 }
 
 /// The environments of a project.

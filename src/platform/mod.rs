@@ -11,6 +11,7 @@ mod file;
 mod hear;
 mod read;
 mod setup;
+mod subscribe;
 mod survey;
 #[cfg(test)]
 mod tests;
@@ -21,4 +22,5 @@ pub use error::Error;
 pub use file::File;
 pub use hear::Hearing;
 pub use setup::Finding;
+pub use subscribe::{Done, SUBSCRIBED_MAX, Subscribed, Wanted};
 pub use survey::Surveyed;

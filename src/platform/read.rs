@@ -6,11 +6,12 @@ use http::{HeaderName, StatusCode};
 use regex::Regex;
 
 use super::file::{Answer, Call, CommitFields, Environments, Fields, File, List, Paths, Setup, Shape};
+use super::subscribe::{Deliveries, Subscribing};
 use crate::check::{Meaning, Placeholder};
 use crate::document::{Document, Node, Problem, Problems, Source, Table};
 use crate::domain::{DeploymentState, HeardEvent};
 use crate::signature::{Recipe, TOLERANCE_DEFAULT};
-use crate::step::{NoFiles, Path, read_step};
+use crate::step::{NoFiles, Path, Step, read_step};
 
 const EVENTS: &[(&str, HeardEvent)] = &[
     ("started", HeardEvent::Started),
@@ -255,9 +256,27 @@ impl Reader<'_> {
         let webhook_url = self.required_paths(&mut webhooks, "url");
         let webhook_events = self.required_paths(&mut webhooks, "events");
         let webhook_enabled = self.paths(&mut webhooks, "enabled");
+        let (webhook_id, webhook_updated_at) =
+            (self.paths(&mut webhooks, "id"), self.paths(&mut webhooks, "updated_at"));
+        let wants = self.regexes(&mut webhooks, "wants");
         let webhooks = self.list(webhooks);
         let environments = table.take("environments").and_then(|node| node.table(self.problems));
         let environments = environments.and_then(|table| self.environments(under(table)));
+        let mut lone = |key: &'static str| {
+            let step = table.table(key, self.problems)?;
+            self.lone(under(step))
+        };
+        let (create, update) = (lone("create"), lone("update"));
+        let deliveries = table.table("deliveries", self.problems);
+        let deliveries = deliveries.and_then(|deliveries| self.deliveries(under(deliveries)));
+        let subscribing = create.zip(update).map(|(create, update)| Subscribing {
+            create,
+            update,
+            wants,
+            webhook_id,
+            webhook_updated_at,
+            deliveries,
+        });
         table.finish(self.problems, &[]);
         Some(Setup {
             projects: projects?,
@@ -271,6 +290,7 @@ impl Reader<'_> {
             token_help: token_help?,
             webhook_help: webhook_help?,
             environments,
+            subscribing,
         })
     }
 
@@ -283,6 +303,27 @@ impl Reader<'_> {
             id,
             name,
             preview,
+        })
+    }
+
+    fn lone(&mut self, mut table: Table<'_>) -> Option<Step> {
+        let step = read_step(&mut table, &NoFiles, self.problems);
+        table.finish(self.problems, &[]);
+        step
+    }
+
+    fn deliveries(&mut self, mut table: Table<'_>) -> Option<Deliveries> {
+        let (at, success) = (
+            self.required_paths(&mut table, "at"),
+            self.required_paths(&mut table, "success"),
+        );
+        let (status, error) = (self.paths(&mut table, "status"), self.paths(&mut table, "error"));
+        Some(Deliveries {
+            list: self.list(table)?,
+            at,
+            success,
+            status,
+            error,
         })
     }
 
@@ -328,6 +369,12 @@ impl Reader<'_> {
             .into_iter()
             .map(|(_, text)| text.to_owned())
             .collect()
+    }
+
+    fn regexes(&mut self, table: &mut Table<'_>, key: &'static str) -> Vec<Regex> {
+        let items = table.take(key).and_then(|node| node.strings(self.problems));
+        let nodes = items.unwrap_or_default().into_iter().map(|(node, _)| node);
+        nodes.filter_map(|node| self.regex(&node)).collect()
     }
 
     fn header(&mut self, table: &mut Table<'_>, key: &'static str) -> Option<HeaderName> {

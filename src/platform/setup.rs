@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 use url::Url;
 
 use super::Platform;
-use super::file::Setup;
+use super::file::{Paths, Setup};
 
 /// Projects whose webhooks are looked at.
 const PROJECTS_MAX: usize = 50;
@@ -68,11 +68,14 @@ impl Platform {
     }
 }
 
+/// Whether a webhook's address is `receiver`.
+pub(super) fn same_address(paths: &Paths, webhook: &Json, receiver: &Url) -> bool {
+    let url = paths.text(webhook).and_then(|url| Url::parse(&url).ok());
+    url.is_some_and(|url| url.as_str().trim_end_matches('/') == receiver.as_str().trim_end_matches('/'))
+}
+
 fn judge(setup: &Setup, project: &str, webhooks: &[Json], receiver: &Url) -> Finding {
-    let ours = |webhook: &&Json| {
-        let url = setup.webhook_url.text(webhook).and_then(|url| Url::parse(&url).ok());
-        url.is_some_and(|url| url.as_str().trim_end_matches('/') == receiver.as_str().trim_end_matches('/'))
-    };
+    let ours = |webhook: &&Json| same_address(&setup.webhook_url, webhook, receiver);
     let Some(webhook) = webhooks.iter().find(ours) else {
         let text = format!("`{project}` has no webhook to {receiver}: {}", setup.webhook_help);
         return Finding::new(false, text);

@@ -27,6 +27,7 @@ mod recovery;
 mod reload;
 mod services;
 mod start;
+mod subscribe;
 #[cfg(test)]
 mod tests;
 
@@ -35,3 +36,5 @@ pub use handle::{ApprovalError, Approver, Awaiting, CancelError, Handle, OrderEr
 pub use perform::Platforms;
 pub use plan::RunPlan;
 pub use probe::{Kept, Looked, Prober, StepLooked, Target};
+pub use services::platforms;
+pub use subscribe::subscribe;

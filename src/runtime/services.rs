@@ -1,5 +1,5 @@
-//! What runs beside the dispatcher as the config says: reading the platforms' lists, trying what a rollback needs, signs of
-//! life. It is begun anew with each config.
+//! What runs beside the dispatcher as the config says: reading the platforms' lists, seeing to their webhooks, trying what a
+//! rollback needs, signs of life. It is begun anew with each config.
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use super::heartbeat::Heart;
 use super::perform::{Performer, Platforms};
 use super::protection::{Protection, Sentinel};
 use super::reconcile::Reconciler;
+use super::subscribe::Subscriber;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::AgentId;
@@ -79,6 +80,12 @@ impl Services {
                 stop: stop.clone(),
             };
             group.spawn(reconciler.run());
+            let subscriber = Subscriber {
+                platform: name.clone(),
+                performer: self.performer.clone(),
+                stop: stop.clone(),
+            };
+            group.spawn(subscriber.run());
         }
         let sentinel = Sentinel {
             agent: self.agent.clone(),
@@ -92,7 +99,7 @@ impl Services {
 }
 
 /// The platforms that a config names, ready to be asked.
-pub(super) fn platforms(config: &Config, client: &Client, clock: &Clock) -> Platforms {
+pub fn platforms(config: &Config, client: &Client, clock: &Clock) -> Platforms {
     let made = config.platforms.iter().map(|(name, platform)| {
         let account = Account {
             url: platform.url.clone(),

@@ -6,6 +6,7 @@
 
 mod answer;
 mod assess;
+mod clear;
 mod curl;
 mod exchange;
 mod expect;
@@ -34,6 +35,7 @@ use http::{HeaderName, Method};
 use regex::Regex;
 
 pub use assess::{Assessment, CAPTURE_BYTES_MAX, Miss, assess, holds};
+pub use clear::is_in_the_clear;
 pub use curl::curl;
 pub use exchange::{BODY_BYTES_MAX, Request, Response, TlsSeen};
 pub use expect::{About, CookiePart, Expect, IDENTITY_SLOTS, JsonType, Matcher, Rule, StatusSet};

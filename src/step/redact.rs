@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use super::values::Values;
 
@@ -13,7 +13,8 @@ pub const REDACTED: &str = "[redacted]";
 pub const SECRET_BYTES_MIN: usize = 4;
 
 /// Knows the secrets of a run and removes them from text, in every form that an answer or a request may give them: as they
-/// are, percent-encoded, with JSON escapes, and in base64, alone or inside of something longer such as `user:password`.
+/// are, percent-encoded, with JSON escapes, in hex, and in base64, alone or inside of something longer such as
+/// `user:password`. Of one that starts with `whsec_`, the key that it encodes is a secret too.
 ///
 /// Redact before cutting: of a secret that was cut, the rest is not recognised.
 #[derive(Clone, Default)]
@@ -55,6 +56,16 @@ impl Redactor {
             for middle in base64_middles(secret.as_bytes()) {
                 self.add_needle(middle.into_bytes(), true);
             }
+            self.add_hex(secret.as_bytes());
+            let key = secret.strip_prefix("whsec_").unwrap_or_default();
+            if key.len() >= SECRET_BYTES_MIN {
+                self.add_needle(key.as_bytes().to_vec(), false);
+                let decoded = STANDARD.decode(key).unwrap_or_default();
+                if decoded.len() >= SECRET_BYTES_MIN {
+                    self.add_hex(&decoded);
+                    self.add_needle(decoded, false);
+                }
+            }
         }
     }
 
@@ -83,6 +94,11 @@ impl Redactor {
             self.find(&view, &mut found);
         }
         replace(text, end, found)
+    }
+
+    fn add_hex(&mut self, secret: &[u8]) {
+        self.add_needle(hex::encode(secret).into_bytes(), false);
+        self.add_needle(hex::encode_upper(secret).into_bytes(), false);
     }
 
     fn add_needle(&mut self, bytes: Vec<u8>, base64: bool) {

@@ -14,9 +14,12 @@ mod commands;
 mod crash;
 mod faults;
 mod protection;
+mod safety;
 mod scenarios;
+mod secrets;
 #[path = "../support/postgres.rs"]
 mod server;
 mod stage;
 mod store;
+mod subscribe;
 mod trust;

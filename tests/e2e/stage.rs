@@ -143,13 +143,17 @@ impl Drop for Agent {
     }
 }
 
-/// The binary under test, without the caller's own configuration.
+/// The binary under test, without the caller's own configuration. A proxy that the environment names is nobody's affair:
+/// this one does not answer.
 pub fn backstop() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_backstop"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("BACKSTOP_") {
             command.env_remove(name);
         }
+    }
+    for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"] {
+        command.env(name, "http://127.0.0.1:9");
     }
     command
 }

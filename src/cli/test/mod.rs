@@ -58,6 +58,7 @@ async fn test(args: &TestArgs, config: Config) -> anyhow::Result<Report> {
     let deployment = super::deployment::named(&args.app, &args.env, args.commit.clone(), Some(args.url.to_string()));
     let client = Client::new(Network {
         allow: config.network_allow.clone(),
+        plain_http: config.plain_http.clone(),
         per_host_max: AT_ONCE,
     })?;
     let plan = RunPlan::of(Arc::new(config), &deployment, &[]).at(args.url.clone());

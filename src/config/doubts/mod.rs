@@ -17,7 +17,8 @@ use super::when::When;
 use crate::document::{Document, Source, Table};
 use crate::domain::{CheckName, Mode, PlatformName};
 use crate::outcome::Endpoint;
-use crate::step::Step;
+use crate::step::{Step, is_in_the_clear};
+use url::Url;
 
 impl Reader<'_> {
     /// `mode = "approve"` needs somebody who can approve, and an address where they can.
@@ -52,6 +53,28 @@ impl Reader<'_> {
             self.problems
                 .push_missing(place, "`mode = \"approve\"`, and nobody is asked", help);
         }
+    }
+
+    /// A webhook of our own needs an address that it delivers to.
+    pub(super) fn subscribers(
+        &mut self,
+        root: &Table<'_>,
+        platforms: &BTreeMap<PlatformName, PlatformConfig>,
+        server: &Server,
+    ) {
+        let subscribes = |(_, platform): &(&PlatformName, &PlatformConfig)| platform.subscribe;
+        let Some((name, _)) = platforms
+            .iter()
+            .find(subscribes)
+            .filter(|_| server.public_url.is_none())
+        else {
+            return;
+        };
+        let table = root.child("platform").and_then(|all| all.child(name.as_str()));
+        let place = table.map_or_else(|| root.place(), |table| table.key_place("subscribe"));
+        let help = "add `public_url = \"https://backstop.example.com\"` to [server]: the platform delivers there";
+        self.problems
+            .push_missing(place, "`subscribe = true` needs `public_url`", help);
     }
 
     pub(super) fn unique_names<'c, 'a: 'c>(&mut self, checks: impl Iterator<Item = &'c RawCheck<'a>>) {
@@ -100,11 +123,40 @@ impl Reader<'_> {
     /// Warns of credentials that may never be sent: nobody says whose address they go to.
     pub(super) fn credentials(&mut self, scope: &Scope, check: &RawCheck<'_>, policies: &[Policy]) {
         let carrying = check.script.all().filter(|step| carries_credentials(step));
-        for origin in carrying.map(|step| Origin::of(step.send.target.source())) {
-            if self.origin_is_doubtful(scope, check, policies, origin) {
+        let targets: Vec<&str> = carrying.map(|step| step.send.target.source()).collect();
+        for target in targets {
+            let origin = Origin::of(target);
+            let doubtful = self.origin_is_doubtful(scope, check, policies, origin);
+            if doubtful || self.is_told_in_the_clear(scope, check, policies, target) {
                 return;
             }
         }
+    }
+
+    /// Warns of credentials that plain http would show on the way; whether it did.
+    fn is_told_in_the_clear(&mut self, scope: &Scope, check: &RawCheck<'_>, policies: &[Policy], target: &str) -> bool {
+        let mut addresses: Vec<Url> = match Origin::of(target) {
+            Origin::Configured => Url::parse(target).into_iter().collect(),
+            Origin::Templated => Vec::new(),
+            Origin::Base => match &check.base {
+                Some(base) => vec![base.clone()],
+                None => {
+                    let of_envs = scope.envs.iter().filter_map(|env| env.base.as_ref());
+                    let of_policies = policies.iter().filter_map(|policy| policy.settings.base.as_ref());
+                    scope.base.iter().chain(of_envs).chain(of_policies).cloned().collect()
+                }
+            },
+        };
+        addresses.retain(|address| is_in_the_clear(address, &self.plain_http));
+        let Some(host) = addresses.first().and_then(Url::host_str) else {
+            return false;
+        };
+        let message = format!("check \"{}\" carries credentials to {host} in the clear", check.name);
+        let help = format!(
+            "use https; where nobody can listen on the way, `plain_http = [\"{host}\"]` in [network]; until then it is not sent"
+        );
+        self.problems.warn(check.place.clone(), message, help);
+        true
     }
 
     /// Warns if nobody says whose `origin` is; whether it did.

@@ -872,7 +872,7 @@ fn what_is_doubtful_is_warned_of() {
 [server]
 admin_token = "literal-token"
 [platform.temps]
-url = "http://temps.example.com"
+url = "https://temps.example.com"
 token = "{{ secret.SHORT }}"
 secret = "{{ secret.TOKEN }}"
 [[policy]]
@@ -887,13 +887,6 @@ bearer = "{{ secret.PASSWORD }}"
     warning: `admin_token` in [server] is written into the file
       --> checks.toml:2:15
        = help: keep it out of the file: `"{{ secret.NAME }}"` reads the environment variable NAME
-
-    warning: the token is sent to this address in the clear
-      --> checks.toml:4:7
-       |
-     4 | url = "http://temps.example.com"
-       |       ^^^^^^^^^^^^^^^^^^^^^^^^^^
-       = help: use `https://`, so that the token cannot be read on the way
 
     warning: secret `SHORT` has fewer than 8 characters
       --> checks.toml:5:9

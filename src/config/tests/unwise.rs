@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Given, shown};
+use crate::document::Level;
 
 const PLATFORM: &str = "\
 [platform.temps]
@@ -263,4 +264,116 @@ when.env = \"prodution\"
         = help: did you mean `production`?
     "#);
     assert!(config.never_seen(&BTreeSet::new(), &BTreeSet::new()).is_empty());
+}
+
+#[test]
+fn subscribing_needs_an_address_and_covers_what_is_named() {
+    let subscribes = PLATFORM.replace("[warmup]", "subscribe = true\n[warmup]");
+    let problems = given(&subscribes).problems();
+    assert!(problems.contains("`subscribe = true` needs `public_url`"), "{problems}");
+    let public = "[server]\npublic_url = \"https://backstop.example.com\"\n";
+    assert!(given(&format!("{public}{subscribes}")).load().is_ok());
+    let policy = |when: &str| format!("[[policy]]\nwhen = {{ {when} }}\n");
+    for (text, covered, other) in [
+        ("[check.a]\nget = \"/a\"\n".to_owned(), true, true),
+        (
+            "[check.a]\nget = \"/a\"\nwhen.env = \"production\"\n".to_owned(),
+            true,
+            true,
+        ),
+        (
+            "[check.a]\nget = \"/a\"\nwhen.app = \"shop-*\"\n".to_owned(),
+            true,
+            false,
+        ),
+        (policy("app = \"shop-*\""), true, false),
+        (policy("app = { not = \"blog\" }"), true, false),
+        (policy("app = \"shop-web\", platform = \"temps\""), true, false),
+        (policy("app = \"*\", platform = \"other\""), false, false),
+        (
+            format!("when.app = \"blog\"\n[check.a]\nget = \"/a\"\nwhen.app = \"shop-*\"\n"),
+            false,
+            false,
+        ),
+        (
+            format!("{}[check.a]\nget = \"/a\"\n", policy("app = \"blog\"")),
+            false,
+            true,
+        ),
+    ] {
+        let config = given(&text).config();
+        let covers = |app: &str| config.covers(&"temps".into(), app);
+        assert_eq!((covers("shop-web"), covers("blog")), (covered, other), "{text}");
+    }
+}
+
+/// Over plain http a secret goes to this machine, and to the hosts that the operator named; elsewhere it is an error, or for
+/// a check a warning, since only some runs may ask there.
+#[test]
+fn secrets_in_the_clear() {
+    let platform = |url: &str| {
+        format!(
+            "[platform.temps]\nurl = \"{url}\"\ntoken = \"{{{{ secret.TOKEN }}}}\"\nsecret = \"{{{{ secret.HOOK }}}}\"\n"
+        )
+    };
+    let outcome =
+        |key: &str, url: &str| format!("[outcome.x]\n{key} = \"{url}\"\nsecret = \"{{{{ secret.HOOK }}}}\"\n");
+    let allowed = "[network]\nplain_http = [\"*.internal\", \"10.0.0.5\"]\n";
+    for (text, expected) in [
+        (platform("http://temps.internal:3000"), Some("the token")),
+        (platform("http://10.0.0.5"), Some("the token")),
+        (outcome("url", "http://ops.internal/x"), Some("what is told")),
+        (
+            outcome("slack", "http://chat.internal/x"),
+            Some("the address, which is a secret,"),
+        ),
+        (
+            "[heartbeat]\nurl = \"http://ping.internal/x\"\n".to_owned(),
+            Some("the address, which is a secret,"),
+        ),
+        (platform("http://127.0.0.1:3000"), None),
+        (platform("http://localhost:3000"), None),
+        (outcome("url", "http://[::1]/x"), None),
+    ] {
+        let problems = given(&text).load().err().unwrap_or_default();
+        let errors = problems.iter().filter(|problem| problem.level == Level::Error);
+        let told: Vec<&str> = errors.map(|problem| problem.message.as_str()).collect();
+        let expected = expected.map(|what| format!("{what} would be sent to this address in the clear"));
+        assert_eq!(told, expected.into_iter().collect::<Vec<_>>(), "{text}");
+        assert!(given(&format!("{allowed}{text}")).load().is_ok(), "{text}");
+    }
+    let check = |target: &str, base: &str| {
+        format!("{base}[check.a]\nget = \"{target}\"\nbearer = \"{{{{ secret.PASSWORD }}}}\"\n")
+    };
+    let message = "check \"a\" carries credentials to shop.internal in the clear";
+    for (text, expected) in [
+        (check("http://shop.internal/a", ""), true),
+        (check("/a", "base = \"http://shop.internal\"\n"), true),
+        (
+            check(
+                "/a",
+                "base = \"https://shop.internal\"\n[env.staging]\nbase = \"http://shop.internal\"\n",
+            ),
+            true,
+        ),
+        (check("/a", "base = \"https://shop.internal\"\n"), false),
+        (check("/a", "base = \"http://127.0.0.1:3000\"\n"), false),
+    ] {
+        assert_eq!(
+            heads(&given(&text)).iter().any(|head| head == message),
+            expected,
+            "{text}"
+        );
+        let allowed = match text.split_once('[') {
+            Some((top, rest)) => format!("{top}{allowed}[{rest}"),
+            None => unreachable!("a check has a table"),
+        };
+        assert!(!heads(&given(&allowed)).iter().any(|head| head == message), "{allowed}");
+    }
+    let wrong = given("[network]\nplain_http = [\"http://temps.internal\", \"*\"]\n")
+        .load()
+        .err()
+        .unwrap_or_default();
+    let told: Vec<&str> = wrong.iter().map(|problem| problem.message.as_str()).collect();
+    assert_eq!(told, ["`http://temps.internal` is not a host", "`*` is not a host"]);
 }

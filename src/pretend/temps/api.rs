@@ -6,14 +6,14 @@ use axum::Router;
 use axum::extract::{Path, Query, Request, State as With};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::state::{Generation, RollbackCall, RollbackFault, State};
-use super::{APP, ENVIRONMENT, PROJECT, Shared, deliver};
+use super::{APP, ENVIRONMENT, PROJECT, Shared, deliver, webhooks};
 use crate::pretend::app::CONSOLE;
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
@@ -21,7 +21,15 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/api/projects", get(projects))
         .route("/api/projects/by-slug/{slug}", get(by_slug))
         .route("/api/projects/{project}", get(project))
-        .route("/api/projects/{project}/webhooks", get(webhooks))
+        .route(
+            "/api/projects/{project}/webhooks",
+            get(webhooks::list).post(webhooks::create),
+        )
+        .route("/api/projects/{project}/webhooks/{webhook}", put(webhooks::update))
+        .route(
+            "/api/projects/{project}/webhooks/{webhook}/deliveries",
+            get(webhooks::deliveries),
+        )
         .route("/api/projects/{project}/environments", get(environments))
         .route("/api/projects/{project}/environments/{environment}", get(environment))
         .route("/api/projects/{project}/deployments", get(deployments))
@@ -35,7 +43,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
 }
 
 /// Problem details as the code writes them: without `status`.
-fn problem(status: StatusCode, title: &str, detail: &str) -> Response {
+pub(super) fn problem(status: StatusCode, title: &str, detail: &str) -> Response {
     let body = json!({"detail": detail, "title": title}).to_string();
     let mut response = (status, body).into_response();
     let json = HeaderValue::from_static("application/problem+json");
@@ -43,7 +51,7 @@ fn problem(status: StatusCode, title: &str, detail: &str) -> Response {
     response
 }
 
-fn answer(json: &Json) -> Response {
+pub(super) fn answer(json: &Json) -> Response {
     ([(CONTENT_TYPE, "application/json")], json.to_string()).into_response()
 }
 
@@ -64,10 +72,13 @@ fn shown_project() -> Json {
     json!({"id": PROJECT, "slug": APP, "name": "Shop"})
 }
 
-async fn projects(Query(asked): Query<Page>) -> Response {
-    let shown = (asked.page <= 1).then(shown_project);
-    let shown: Vec<Json> = shown.into_iter().collect();
-    answer(&json!({"projects": shown, "total": 1, "page": asked.page, "per_page": 100}))
+async fn projects(With(shared): With<Arc<Shared>>, Query(asked): Query<Page>) -> Response {
+    let state = shared.state();
+    let more = state.more_projects.iter();
+    let more = more.map(|(id, slug)| json!({"id": id, "slug": slug, "name": slug}));
+    let all = std::iter::once(shown_project()).chain(more);
+    let shown: Vec<Json> = all.filter(|_| asked.page <= 1).collect();
+    answer(&json!({"total": shown.len(), "projects": shown, "page": asked.page, "per_page": 100}))
 }
 
 #[derive(Deserialize)]
@@ -92,17 +103,8 @@ async fn project(Path(id): Path<String>) -> Response {
     }
 }
 
-fn no_project() -> Response {
+pub(super) fn no_project() -> Response {
     problem(StatusCode::NOT_FOUND, "Project Not Found", "Project not found")
-}
-
-async fn webhooks(With(shared): With<Arc<Shared>>, Path(_): Path<String>) -> Response {
-    let webhook = shared.state().webhook.clone();
-    let shown = webhook.map(|(url, _)| {
-        json!({"id": 1, "project_id": PROJECT, "url": url, "enabled": true, "has_secret": true,
-               "events": ["deployment_created", "deployment_succeeded", "deployment_failed"]})
-    });
-    answer(&Json::Array(shown.into_iter().collect()))
 }
 
 async fn environments(With(shared): With<Arc<Shared>>, Path(project): Path<String>) -> Response {

@@ -3,6 +3,7 @@
 mod api;
 mod deliver;
 mod state;
+mod webhooks;
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -84,9 +85,66 @@ impl Temps {
         self.shared.state().app_url.clone()
     }
 
-    /// Has it deliver to `url`, signed by `secret`.
+    /// Has it deliver to `url`, signed by `secret`, and to nobody else.
     pub fn deliver_to(&self, url: &str, secret: &str) {
-        self.shared.state().webhook = Some((url.to_owned(), secret.to_owned()));
+        self.register(PROJECT, url, secret, &webhooks::DEPLOYMENTS);
+    }
+
+    /// A webhook of `project` for these events, in place of all that the project has.
+    fn register(&self, project: u64, url: &str, secret: &str, events: &[&str]) {
+        let mut state = self.shared.state();
+        state.webhooks.retain(|webhook| webhook.project != project);
+        let wall = self.shared.clock.wall();
+        state.add_webhook(
+            project,
+            url,
+            Some(secret),
+            events.iter().map(|event| (*event).to_owned()).collect(),
+            wall,
+        );
+    }
+
+    /// Another project, which never deploys, with a webhook to `url` if one is given; returns its id.
+    pub fn add_project(&self, slug: &str, url: Option<&str>) -> u64 {
+        let id = {
+            let mut state = self.shared.state();
+            let id = PROJECT + 1 + state.more_projects.len() as u64;
+            state.more_projects.push((id, slug.to_owned()));
+            id
+        };
+        if let Some(url) = url {
+            self.register(id, url, "a-secret-of-somebody-else", &["deployment_failed"]);
+        }
+        id
+    }
+
+    /// The webhooks of all projects, as the API shows them, and the secret of each.
+    pub fn webhooks(&self) -> Vec<(serde_json::Value, Option<String>)> {
+        let state = self.shared.state();
+        let shown = state
+            .webhooks
+            .iter()
+            .map(|webhook| (webhook.shown(), webhook.secret.clone()));
+        shown.collect()
+    }
+
+    /// Switches webhooks to `url` off, or has them send only these events.
+    pub fn spoil_webhooks(&self, url: &str, enabled: bool, events: &[&str]) {
+        let mut state = self.shared.state();
+        for webhook in state.webhooks.iter_mut().filter(|webhook| webhook.url == url) {
+            webhook.enabled = enabled;
+            webhook.events = events.iter().map(|event| (*event).to_owned()).collect();
+        }
+    }
+
+    /// Takes a permission from the token.
+    pub fn deny(&self, permission: &str) {
+        self.shared.state().denied.push(permission.to_owned());
+    }
+
+    /// How many requests to make or change a webhook it took.
+    pub fn webhook_changes(&self) -> u64 {
+        self.shared.state().webhook_changes
     }
 
     /// Deploys `release`, makes it current and delivers that it is live; returns its id. Waits until the deliveries are

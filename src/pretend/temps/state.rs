@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
+use super::webhooks::{Sent, Webhook};
 use super::{APP, ENVIRONMENT, ENVIRONMENT_NAME, PROJECT};
 use crate::clock::Ids;
 use crate::domain::Timestamp;
@@ -66,7 +67,14 @@ pub(super) struct State {
     pub(super) generation: Generation,
     pub(super) rows: Vec<Row>,
     pub(super) current: Option<u64>,
-    pub(super) webhook: Option<(String, String)>,
+    /// Projects besides the one that deploys, by id and slug.
+    pub(super) more_projects: Vec<(u64, String)>,
+    pub(super) webhooks: Vec<Webhook>,
+    /// What its webhooks sent, oldest first.
+    pub(super) sent: Vec<Sent>,
+    /// The permissions that the token lacks.
+    pub(super) denied: Vec<String>,
+    pub(super) webhook_changes: u64,
     pub(super) calls: Vec<RollbackCall>,
     pub(super) fault: RollbackFault,
     pub(super) app_url: String,
@@ -80,7 +88,11 @@ impl State {
             generation,
             rows: Vec::new(),
             current: None,
-            webhook: None,
+            more_projects: Vec::new(),
+            webhooks: Vec::new(),
+            sent: Vec::new(),
+            denied: Vec::new(),
+            webhook_changes: 0,
             calls: Vec::new(),
             fault: RollbackFault::None,
             app_url: String::new(),

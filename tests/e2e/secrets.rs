@@ -1,0 +1,259 @@
+//! No secret in anything that is logged, shown, stored or told: one whole story, in which everybody who is sent a secret
+//! answers with it, in every form there is.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::http::{StatusCode, Uri};
+use backstop::pretend::{Behaviour, Generation, Release};
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD};
+use http::Method;
+use tokio::net::TcpListener;
+
+use crate::stage::{ADMIN_TOKEN, OUTCOME_SECRET, SECRET, SOON, Setup, Stage, TOKEN, send};
+
+/// What checks send, by the place it is sent in; each character needs another form somewhere.
+const SENT: [(&str, &str); 4] = [
+    ("IN_HEADER", "header key/with+more=\"&%"),
+    ("IN_QUERY", "query ke\u{fd}/with+more=\"&%?#"),
+    ("IN_BODY", "body ke\u{fd}/with+more=\"&%\\x"),
+    ("IN_BEARER", "bearer-key/with+more.~"),
+];
+const PASSWORD: &str = "pass word/with+more=\"&%";
+const CHAT_PATH: &str = "xoxb-chat-credential-0123456789";
+
+/// A secret in every form in which it may turn up.
+fn forms(secret: &str) -> Vec<Vec<u8>> {
+    let mut forms = vec![secret.as_bytes().to_vec()];
+    let mut encoded = |bytes: &[u8]| {
+        for engine in [
+            BASE64_STANDARD,
+            BASE64_STANDARD_NO_PAD,
+            BASE64_URL_SAFE,
+            BASE64_URL_SAFE_NO_PAD,
+        ] {
+            forms.push(engine.encode(bytes).into_bytes());
+        }
+        forms.push(hex::encode(bytes).into_bytes());
+        forms.push(hex::encode_upper(bytes).into_bytes());
+    };
+    encoded(secret.as_bytes());
+    let key = secret
+        .strip_prefix("whsec_")
+        .map(|key| BASE64_STANDARD.decode(key).expect("base64"));
+    if let Some(key) = &key {
+        encoded(key);
+    }
+    forms.extend(key);
+    let by_form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let every_byte = secret.bytes().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "%{byte:02x}");
+        text
+    });
+    let json = serde_json::to_string(secret).expect("JSON");
+    let every_unit = secret.encode_utf16().fold(String::new(), |mut text, unit| {
+        let _ = write!(text, "\\u{unit:04x}");
+        text
+    });
+    let texts = [
+        by_form.replace('+', "%20"),
+        by_form,
+        every_byte,
+        json.trim_matches('"').to_owned(),
+        every_unit,
+    ];
+    forms.extend(texts.map(String::into_bytes));
+    forms
+}
+
+/// Answers everybody with the secrets that they sent, in every form: checks well until told otherwise, endpoints never.
+async fn parrot(chat_url: &str, fails: Arc<AtomicBool>) -> (String, Router) {
+    let all = |secrets: &[&str]| {
+        let forms = secrets.iter().flat_map(|secret| forms(secret));
+        let forms: Vec<String> = forms.map(|form| String::from_utf8_lossy(&form).into_owned()).collect();
+        forms.join("\n")
+    };
+    let sent: Vec<&str> = SENT.iter().map(|(_, value)| *value).collect();
+    let basic = BASE64_STANDARD.encode(format!("smoke:{PASSWORD}"));
+    let (of_all, of_basic) = (all(&sent), format!("{basic}\n{}", all(&[PASSWORD])));
+    let (of_endpoint, of_chat) = (all(&[OUTCOME_SECRET]), all(&[chat_url, CHAT_PATH]));
+    let answer = move |uri: Uri| async move {
+        let (body, of_check) = match uri.path() {
+            "/check/all" => (of_all, true),
+            "/check/basic" => (of_basic, true),
+            "/hooks" => (of_endpoint, false),
+            _ => (of_chat, false),
+        };
+        let good = of_check && !fails.load(Ordering::SeqCst);
+        let status = if good {
+            StatusCode::OK
+        } else {
+            StatusCode::INTERNAL_SERVER_ERROR
+        };
+        // The path and the query as they came, too.
+        (status, format!("{uri}\n{body}"))
+    };
+    (chat_url.to_owned(), Router::new().fallback(answer))
+}
+
+fn setup(parrot: &str, folder: &std::path::Path) -> String {
+    let mut more = String::from("[secrets]\n");
+    for (name, value) in SENT.iter().chain(&[("PASSWORD", PASSWORD)]) {
+        let file = folder.join(name);
+        std::fs::write(&file, value).expect("a secret");
+        let _ = writeln!(more, "{name} = {{ file = \"{}\" }}", file.display());
+    }
+    let chat = folder.join("CHAT");
+    std::fs::write(&chat, format!("{parrot}/services/{CHAT_PATH}")).expect("a secret");
+    let _ = writeln!(more, "CHAT = {{ file = \"{}\" }}", chat.display());
+    let _ = write!(
+        more,
+        r#"
+[check.all]
+post = "{parrot}/check/all?key={{{{ secret.IN_QUERY }}}}"
+repeat = true
+severity = "degraded"
+headers.x-key = "{{{{ secret.IN_HEADER }}}}"
+bearer = "{{{{ secret.IN_BEARER }}}}"
+json = {{ key = "{{{{ secret.IN_BODY }}}}" }}
+
+[check.basic]
+get = "{parrot}/check/basic"
+severity = "degraded"
+basic = {{ user = "smoke", password = "{{{{ secret.PASSWORD }}}}" }}
+expect.status = 200
+
+[outcome.broken]
+url = "{parrot}/hooks"
+secret = "{{{{ secret.OUTCOME_SECRET }}}}"
+
+[outcome.chat]
+slack = "{{{{ secret.CHAT }}}}"
+"#
+    );
+    more
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_secret_is_anywhere() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    let fails = Arc::new(AtomicBool::new(false));
+    let (chat_url, router) = parrot(&format!("{address}/services/{CHAT_PATH}"), Arc::clone(&fails)).await;
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let secrets_folder = tempfile::tempdir().expect("folder");
+    let setup = Setup {
+        more: setup(&address, secrets_folder.path()),
+        ..Setup::default()
+    };
+    let stage = Stage::new(Generation::G3, setup).await;
+    let good = stage.known_good("aaaaaaa1").await;
+    // Whoever sends the secret in place of a signature is refused, and so is one who sends it everywhere.
+    for headers in [
+        vec![("x-webhook-signature", SECRET), ("x-webhook-timestamp", SECRET)],
+        vec![
+            ("x-webhook-secret", SECRET),
+            ("authorization", TOKEN),
+            ("cookie", ADMIN_TOKEN),
+        ],
+    ] {
+        let url = format!("{}/webhooks/temps?secret={SECRET}", stage.agent.url);
+        let refused = send(Method::POST, &url, &headers, SECRET.as_bytes()).await;
+        assert_eq!(refused.status, 401);
+    }
+    fails.store(true, Ordering::SeqCst);
+    let bad = stage.temps.deploy(Release::new("bbbbbbb2", Behaviour::AllErrors)).await;
+    let told = stage.must_hear("rollback.succeeded", &bad).await;
+    assert_eq!(told.body["rollback"]["to"], good);
+    let half = stage.temps.deploy(Release::new("ccccccc3", Behaviour::Healthy)).await;
+    stage.must_hear("smoke_test.degraded", &half).await;
+    stage.ended_run(&half).await;
+    let attempted = async {
+        while !stage.api("/api/v1/endpoints").await.to_string().contains("broken") {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(SOON, attempted)
+        .await
+        .expect("endpoints are known");
+    let seen = everything(&stage).await;
+    // It would be seen: what was answered is kept, with the secrets taken out.
+    assert!(
+        seen.iter().any(|(_, text)| contains(text, b"[redacted]")),
+        "nothing was redacted"
+    );
+    let sent = SENT.iter().map(|(_, value)| *value);
+    let secrets = sent.chain([
+        PASSWORD,
+        CHAT_PATH,
+        &chat_url,
+        TOKEN,
+        SECRET,
+        OUTCOME_SECRET,
+        ADMIN_TOKEN,
+    ]);
+    let mut found = Vec::new();
+    for secret in secrets {
+        for form in forms(secret) {
+            let places = seen.iter().filter(|(_, text)| contains(text, &form));
+            found.extend(places.map(|(place, _)| format!("{} in {place}", String::from_utf8_lossy(&form))));
+        }
+    }
+    assert_eq!(found, Vec::<String>::new());
+}
+
+/// Everything that anybody may see, by where.
+async fn everything(stage: &Stage) -> Vec<(String, Vec<u8>)> {
+    let mut seen = vec![("the log".to_owned(), stage.agent.log().into_bytes())];
+    for (number, outcome) in stage.receiver.all().iter().enumerate() {
+        seen.push((format!("outcome {number}"), outcome.body.to_string().into_bytes()));
+    }
+    let mut paths: Vec<String> = [
+        "/",
+        "/trust",
+        "/metrics",
+        "/readyz",
+        "/style.css",
+        "/api/v1/trust",
+        "/api/v1/endpoints",
+        "/api/v1/apps",
+        "/api/v1/pauses",
+        "/api/v1/runs?limit=200",
+        "/api/v1/deliveries?limit=200",
+        "/api/v1/messages?limit=200",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    for (list, details) in [
+        ("runs", &["/api/v1/runs/ID", "/api/v1/runs/ID/journal", "/runs/ID"][..]),
+        ("deliveries", &["/api/v1/deliveries/ID"]),
+        ("messages", &["/api/v1/messages/ID"]),
+    ] {
+        let page = stage.api(&format!("/api/v1/{list}?limit=200")).await;
+        let items = page["items"].as_array().expect("items");
+        assert!(!items.is_empty(), "no {list}");
+        for item in items {
+            let id = item["id"].as_str().expect("an id");
+            paths.extend(details.iter().map(|path| path.replace("ID", id)));
+        }
+    }
+    let bearer = format!("Bearer {ADMIN_TOKEN}");
+    for path in paths {
+        let url = format!("{}{path}", stage.agent.url);
+        let answer = send(Method::GET, &url, &[("authorization", &bearer)], b"").await;
+        assert_eq!(answer.status, 200, "{path}");
+        seen.push((path, answer.body));
+    }
+    for file in ["backstop.db", "backstop.db-wal"] {
+        let bytes = std::fs::read(stage.folder.path().join(file)).expect("the store");
+        seen.push((file.to_owned(), bytes));
+    }
+    seen
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    String::from_utf8_lossy(text).contains(&*String::from_utf8_lossy(part))
+}
