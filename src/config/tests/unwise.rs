@@ -291,7 +291,7 @@ fn subscribing_needs_an_address_and_covers_what_is_named() {
         (policy("app = \"shop-web\", platform = \"temps\""), true, false),
         (policy("app = \"*\", platform = \"other\""), false, false),
         (
-            format!("when.app = \"blog\"\n[check.a]\nget = \"/a\"\nwhen.app = \"shop-*\"\n"),
+            "when.app = \"blog\"\n[check.a]\nget = \"/a\"\nwhen.app = \"shop-*\"\n".to_owned(),
             false,
             false,
         ),

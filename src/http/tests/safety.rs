@@ -42,73 +42,76 @@ async fn recording() -> (SocketAddr, Arc<AtomicUsize>) {
     server(|stream| say(stream, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_owned())).await
 }
 
-/// An address as it stands in a URL, whom it is refused to, and whether it is a URL at all. `allow` opens nothing of
-/// what is refused to everybody.
+/// Refused where others named it.
+const NAMED: bool = false;
+/// Refused whoever named it, and whatever `allow` says.
+const ALL: bool = true;
+
+/// Addresses as they stand in a URL, and whom they are refused to.
+const ADDRESSES: &[(&str, bool)] = &[
+    ("127.1", NAMED),
+    ("127.0.0.1.", NAMED),
+    ("0x7f000001", NAMED),
+    ("0x7f.1", NAMED),
+    ("2130706433", NAMED),
+    ("017700000001", NAMED),
+    ("%31%32%37.0.0.1", NAMED),
+    ("１２７.0.0.1", NAMED),
+    ("localhost", NAMED),
+    ("localhost.", NAMED),
+    ("LOCALHOST", NAMED),
+    ("[::1]", NAMED),
+    ("[0:0:0:0:0:0:0:1]", NAMED),
+    ("[::ffff:127.0.0.1]", NAMED),
+    ("[::ffff:7f00:1]", NAMED),
+    ("[::127.0.0.1]", NAMED),
+    ("[64:ff9b::7f00:1]", NAMED),
+    ("[64:ff9b:1::7f00:1]", NAMED),
+    ("[2002:7f00:1::]", NAMED),
+    ("[2001:0:7f00:1::]", NAMED),
+    ("169.254.169.254", ALL),
+    ("2852039166", ALL),
+    ("0xa9fea9fe", ALL),
+    ("0251.0376.0251.0376", ALL),
+    ("169.254.170.2", ALL),
+    ("100.100.100.200", ALL),
+    ("168.63.129.16", ALL),
+    ("192.0.0.192", ALL),
+    ("[fd00:ec2::254]", ALL),
+    ("[fd00:ec2::23]", ALL),
+    ("[fd00:c1::a9fe:a9fe]", ALL),
+    ("[fd20:ce::254]", ALL),
+    ("0.0.0.0", ALL),
+    ("0", ALL),
+    ("[::]", ALL),
+    ("[::ffff:0.0.0.0]", ALL),
+    ("[fe80::1]", ALL),
+    ("[::ffff:169.254.169.254]", ALL),
+    ("[::169.254.169.254]", ALL),
+    ("[::ffff:0:169.254.169.254]", ALL),
+    ("[64:ff9b::a9fe:a9fe]", ALL),
+    ("[64:ff9b:1::a9fe:a9fe]", ALL),
+    ("[64:ff9b:1:a9fe:a9:fe00::]", ALL),
+    ("[64:ff9b:1:a9:fe:a9fe::]", ALL),
+    ("[64:ff9b:1:0:a9:fea9:fe00:0]", ALL),
+    ("[64:ff9b:1::6464:64c8]", ALL),
+    ("[2002:a9fe:a9fe::]", ALL),
+    ("[2606:2800:220:1:0:5efe:a9fe:a9fe]", ALL),
+    ("[2606:2800:220:1:200:5efe:a9fe:a9fe]", ALL),
+    ("255.255.255.255", ALL),
+    ("224.0.0.1", ALL),
+    ("[ff02::1]", ALL),
+];
+
 #[tokio::test]
 async fn every_way_to_write_an_address() {
-    const NAMED: bool = false;
-    const ALL: bool = true;
-    let rows = [
-        ("127.1", NAMED),
-        ("127.0.0.1.", NAMED),
-        ("0x7f000001", NAMED),
-        ("0x7f.1", NAMED),
-        ("2130706433", NAMED),
-        ("017700000001", NAMED),
-        ("%31%32%37.0.0.1", NAMED),
-        ("１２７.0.0.1", NAMED),
-        ("localhost", NAMED),
-        ("localhost.", NAMED),
-        ("LOCALHOST", NAMED),
-        ("[::1]", NAMED),
-        ("[0:0:0:0:0:0:0:1]", NAMED),
-        ("[::ffff:127.0.0.1]", NAMED),
-        ("[::ffff:7f00:1]", NAMED),
-        ("[::127.0.0.1]", NAMED),
-        ("[64:ff9b::7f00:1]", NAMED),
-        ("[64:ff9b:1::7f00:1]", NAMED),
-        ("[2002:7f00:1::]", NAMED),
-        ("[2001:0:7f00:1::]", NAMED),
-        ("169.254.169.254", ALL),
-        ("2852039166", ALL),
-        ("0xa9fea9fe", ALL),
-        ("0251.0376.0251.0376", ALL),
-        ("169.254.170.2", ALL),
-        ("100.100.100.200", ALL),
-        ("168.63.129.16", ALL),
-        ("192.0.0.192", ALL),
-        ("[fd00:ec2::254]", ALL),
-        ("[fd00:ec2::23]", ALL),
-        ("[fd00:c1::a9fe:a9fe]", ALL),
-        ("[fd20:ce::254]", ALL),
-        ("0.0.0.0", ALL),
-        ("0", ALL),
-        ("[::]", ALL),
-        ("[::ffff:0.0.0.0]", ALL),
-        ("[fe80::1]", ALL),
-        ("[::ffff:169.254.169.254]", ALL),
-        ("[::169.254.169.254]", ALL),
-        ("[::ffff:0:169.254.169.254]", ALL),
-        ("[64:ff9b::a9fe:a9fe]", ALL),
-        ("[64:ff9b:1::a9fe:a9fe]", ALL),
-        ("[64:ff9b:1:a9fe:a9:fe00::]", ALL),
-        ("[64:ff9b:1:a9:fe:a9fe::]", ALL),
-        ("[64:ff9b:1:0:a9:fea9:fe00:0]", ALL),
-        ("[64:ff9b:1::6464:64c8]", ALL),
-        ("[2002:a9fe:a9fe::]", ALL),
-        ("[2606:2800:220:1:0:5efe:a9fe:a9fe]", ALL),
-        ("[2606:2800:220:1:200:5efe:a9fe:a9fe]", ALL),
-        ("255.255.255.255", ALL),
-        ("224.0.0.1", ALL),
-        ("[ff02::1]", ALL),
-    ];
     let (address, came) = recording().await;
     let open = Client::new(Network {
         allow: vec!["0.0.0.0/0".parse().expect("all"), "::/0".parse().expect("all")],
         ..Network::default()
     })
     .expect("a client");
-    for (host, to_all) in rows {
+    for &(host, to_all) in ADDRESSES {
         let mut ask = request(&format!("http://{host}:{}/", address.port()));
         let sent = client().send(&ask, Trust::Named).await;
         // Whether the system resolves `localhost.` is its own affair; that it is not dialled is ours.
@@ -250,112 +253,72 @@ async fn secrets_do_not_go_in_the_clear() {
     assert!(client(&[]).send(&ask, Trust::Configured).await.is_ok(), "it stays here");
 }
 
-/// What a hostile server sends after a request's head, again and again, and how that ends. None of it lasts longer than
-/// the request may, and none is kept beyond its limit.
+/// What a hostile server sends after a request's head: first this, then that so many times at once, again and again with so
+/// many milliseconds between; and how it ends.
+type Endless = (
+    &'static str,
+    &'static str,
+    (&'static str, usize),
+    u64,
+    &'static [Reason],
+);
+
+const CUT: &[Reason] = &[Reason::Protocol, Reason::Reset];
+const TOO_LARGE: &[Reason] = &[Reason::TooLarge];
+const TIMEOUT: &[Reason] = &[Reason::Timeout];
+const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+
+#[rustfmt::skip]
+const ENDLESS: &[Endless] = &[
+    ("headers", "HTTP/1.1 200 OK\r\n", ("x-a: xxxxxxxxxxxxxxxxxxxxxxxx\r\n", 200), 0, CUT),
+    ("small headers", "HTTP/1.1 200 OK\r\n", ("a: b\r\n", 700), 0, CUT),
+    ("one header", "HTTP/1.1 200 OK\r\nx-a: ", ("x", 4096), 0, CUT),
+    ("a status line", "HTTP/1.1 200 ", ("x", 4096), 0, CUT),
+    ("a chunked body", CHUNKED, ("8\r\nxxxxxxxx\r\n", 500), 0, TOO_LARGE),
+    ("a body to the connection's end", "HTTP/1.1 200 OK\r\n\r\n", ("x", 4096), 0, TOO_LARGE),
+    ("a chunk's extension", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1;", ("x", 4096), 0, CUT),
+    ("trailers", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n", ("x-a: xxxxxxxxxxxx\r\n", 200), 0, CUT),
+    ("interim answers", "", ("HTTP/1.1 103 Early Hints\r\n\r\n", 1), 50, TIMEOUT),
+    ("a head, byte by byte", "HTTP/1.1 200 OK\r\nx-a: ", ("x", 1), 100, TIMEOUT),
+    ("a body, byte by byte", "HTTP/1.1 200 OK\r\ncontent-length: 60000\r\n\r\n", ("x", 1), 100, TIMEOUT),
+];
+
+/// None of it lasts longer than the request may, and none is kept beyond its limit.
 #[tokio::test]
 async fn whatever_is_read_has_an_end() {
-    const OK: &str = "HTTP/1.1 200 OK\r\n";
-    let chunked = format!("{OK}transfer-encoding: chunked\r\n\r\n");
-    let long = "x".repeat(0x1000);
-    let rows: [(&str, String, String, u64, &[Reason]); 11] = [
-        (
-            "headers without end",
-            OK.to_owned(),
-            format!("x-a: {long}\r\n"),
-            0,
-            &[Reason::Protocol],
-        ),
-        (
-            "many small headers",
-            OK.to_owned(),
-            "a: b\r\n".repeat(700),
-            0,
-            &[Reason::Protocol],
-        ),
-        (
-            "more headers than are counted",
-            format!("{OK}{}content-length: 0\r\n\r\n", "a: b\r\n".repeat(200)),
-            String::new(),
-            50,
-            &[Reason::Protocol],
-        ),
-        (
-            "a header without end",
-            format!("{OK}x-a: "),
-            long.clone(),
-            0,
-            &[Reason::Protocol],
-        ),
-        (
-            "a status line without end",
-            "HTTP/1.1 200 ".to_owned(),
-            long.clone(),
-            0,
-            &[Reason::Protocol],
-        ),
-        (
-            "a body without end",
-            chunked.clone(),
-            format!("1000\r\n{long}\r\n"),
-            0,
-            &[Reason::TooLarge],
-        ),
-        (
-            "a body until the connection ends",
-            format!("{OK}\r\n"),
-            long.clone(),
-            0,
-            &[Reason::TooLarge],
-        ),
-        (
-            "a chunk extension without end",
-            format!("{chunked}1;"),
-            long.clone(),
-            0,
-            &[Reason::Protocol, Reason::Reset],
-        ),
-        (
-            "trailers without end",
-            format!("{chunked}0\r\n"),
-            format!("x-a: {long}\r\n"),
-            0,
-            &[Reason::Protocol, Reason::Reset],
-        ),
-        (
-            "interim answers without end",
-            String::new(),
-            "HTTP/1.1 103 Early Hints\r\n\r\n".to_owned(),
-            50,
-            &[Reason::Timeout],
-        ),
-        (
-            "a byte at a time",
-            format!("{OK}content-length: 60000\r\n\r\n"),
-            "x".to_owned(),
-            100,
-            &[Reason::Timeout],
-        ),
-    ];
-    for (name, first, again, pause_ms, expected) in rows {
-        let (address, _) = server(move |mut stream| {
-            let (first, again) = (first.clone(), again.clone());
-            async move {
-                let _ = stream.read(&mut [0; 2_048]).await?;
-                stream.write_all(first.as_bytes()).await?;
-                loop {
-                    stream.write_all(again.as_bytes()).await?;
-                    tokio::time::sleep(Duration::from_millis(pause_ms)).await;
-                }
+    for &(name, first, (part, times), pause_ms, expected) in ENDLESS {
+        let (address, _) = server(move |mut stream| async move {
+            let _ = stream.read(&mut [0; 2_048]).await?;
+            stream.write_all(first.as_bytes()).await?;
+            let again = part.repeat(times);
+            loop {
+                stream.write_all(again.as_bytes()).await?;
+                tokio::time::sleep(Duration::from_millis(pause_ms)).await;
             }
         })
         .await;
         let mut ask = request(&format!("http://{address}/"));
-        if !expected.contains(&Reason::Timeout) {
+        if expected != TIMEOUT {
             // Long enough that only the limit can end it.
             ask.timeout = Duration::from_secs(30);
         }
         let failure = client().send(&ask, Trust::Configured).await.expect_err(name);
         assert!(expected.contains(&failure.reason), "{name}: {failure:?}");
         assert!(failure.detail.len() < 300, "{name}: {failure:?}");
+    }
+}
+
+#[tokio::test]
+async fn more_headers_than_are_counted() {
+    for (count, good) in [(90, true), (200, false)] {
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\n{}content-length: 0\r\n\r\n",
+            "a: b\r\n".repeat(count)
+        );
+        let (address, _) = server(move |stream| say(stream, answer.clone())).await;
+        let sent = client()
+            .send(&request(&format!("http://{address}/")), Trust::Configured)
+            .await;
+        assert_eq!(sent.is_ok(), good, "{count} headers: {sent:?}");
     }
 }

@@ -35,6 +35,27 @@ fn each_form_is_removed() {
 }
 
 #[test]
+fn hex_and_what_a_prefixed_secret_encodes() {
+    let key = "the key, not shown";
+    let secret = format!("whsec_{}", STANDARD.encode(key));
+    let redactor = Redactor::new([secret.clone()]);
+    for form in [
+        hex::encode(&secret),
+        hex::encode_upper(&secret),
+        STANDARD.encode(key),
+        key.to_owned(),
+        hex::encode(key),
+        hex::encode_upper(key),
+    ] {
+        assert_eq!(
+            redactor.redact(&format!("before {form} after")),
+            "before [redacted] after",
+            "{form}"
+        );
+    }
+}
+
+#[test]
 fn base64_is_removed_in_each_alignment() {
     for before in ["", "u:", "a", "user:", "ab"] {
         for after in ["", "!", "??"] {
