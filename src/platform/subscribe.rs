@@ -11,8 +11,8 @@ use super::{Platform, Urgency};
 use crate::domain::Timestamp;
 use crate::step::{Step, Values};
 
-/// Projects that are looked at; a page of the platform's list.
-pub const SUBSCRIBED_MAX: usize = 100;
+/// Projects that are looked at.
+pub const SUBSCRIBED_MAX: usize = 1_000;
 
 /// What we answer to a delivery whose signature does not hold.
 const UNSIGNED: &str = "401";
@@ -159,9 +159,9 @@ impl Platform {
             };
             found.push(self.subscribe_project(project, wanted).await);
         }
-        if projects.len() >= SUBSCRIBED_MAX {
+        if projects.len() > SUBSCRIBED_MAX {
             let text =
-                format!("the platform has {SUBSCRIBED_MAX} projects or more; those behind them were not looked at");
+                format!("the platform has more than {SUBSCRIBED_MAX} projects; those behind them were not looked at");
             found.push(Subscribed::failed(None, text));
         } else if found.is_empty() {
             let text = "no project of the platform is covered by a policy or a check";

@@ -135,19 +135,8 @@ impl Agent {
         };
         tasks.push(tokio::spawn(services.run(is_changed)));
         let reload = Arc::new(Notify::new());
-        tasks.extend(parts.config_path.clone().map(|path| {
-            let reloader = Reloader {
-                path,
-                env: Arc::clone(&parts.env),
-                config: Arc::clone(&parts.config),
-                store: parts.store.clone(),
-                protection,
-                asked: Arc::clone(&reload),
-                changed: changed.clone(),
-                stop: stop.clone(),
-            };
-            tokio::spawn(reloader.run())
-        }));
+        let reloader = reloader(&parts, protection, (&reload, &changed), &stop);
+        tasks.extend(reloader.map(|reloader| tokio::spawn(reloader.run())));
         tasks.push(tokio::spawn(hear_others(
             parts.store.clone(),
             handle.commands.clone(),
@@ -230,6 +219,25 @@ fn performer(parts: &Parts, platforms: &Arc<ArcSwap<Platforms>>) -> Performer {
         client: parts.client.clone(),
         clock: parts.clock.clone(),
     }
+}
+
+/// What reads the config again, if it came from a file.
+fn reloader(
+    parts: &Parts,
+    protection: Protection,
+    (asked, changed): (&Arc<Notify>, &watch::Sender<()>),
+    stop: &CancellationToken,
+) -> Option<Reloader> {
+    Some(Reloader {
+        path: parts.config_path.clone()?,
+        env: Arc::clone(&parts.env),
+        config: Arc::clone(&parts.config),
+        store: parts.store.clone(),
+        protection,
+        asked: Arc::clone(asked),
+        changed: changed.clone(),
+        stop: stop.clone(),
+    })
 }
 
 fn protection(parts: &Parts, outbox: &Arc<Notify>) -> Protection {
