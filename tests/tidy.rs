@@ -262,3 +262,75 @@ fn what_the_readme_names_is_there() {
         }
     }
 }
+
+/// Lines that compare a signature, MAC, digest or secret with `==` or `!=`, whose time tells how much of it was right.
+/// Lengths may be compared so.
+fn compares_in_the_open(code: &str) -> Vec<&str> {
+    const WORDS: &[&str] = &["mac", "signature", "digest", "secret", "tag", "key", "hmac"];
+    let is_open = |line: &&str| {
+        let compares = line.contains(" == ") || line.contains(" != ");
+        let mut words = line.split(|c: char| !c.is_ascii_alphanumeric());
+        let about = words.any(|word| WORDS.contains(&word.to_ascii_lowercase().trim_end_matches('s')));
+        // What kind of thing it is, what it is called, where it stands and how long it is are no secrets.
+        let harmless = [
+            ".len()",
+            "Algorithm::",
+            "Place::",
+            "Dedup::",
+            "scheme == key.scheme",
+            "label == ",
+            "name == \"",
+            "c == '",
+        ];
+        compares && about && !harmless.iter().any(|word| line.contains(word))
+    };
+    code.lines().filter(is_open).collect()
+}
+
+#[test]
+fn nothing_secret_is_compared_with_an_operator() {
+    for open in [
+        "if signature == expected {",
+        "mac.finalize().into_bytes()[..] != shown",
+        "secrets[0] == given",
+    ] {
+        assert_eq!(compares_in_the_open(open), [open]);
+    }
+    assert!(compares_in_the_open("if signature.len() != 64 {").is_empty());
+    let mut wrong = Vec::new();
+    for source in sources() {
+        if !["signature", "ingest", "web"].contains(&source.module.as_str()) {
+            continue;
+        }
+        let found = compares_in_the_open(&source.code).into_iter();
+        wrong.extend(found.map(|line| {
+            format!(
+                "{}: compare it in constant time: {}",
+                source.path.display(),
+                line.trim()
+            )
+        }));
+    }
+    complain(&wrong);
+}
+
+#[test]
+fn the_tests_that_the_security_page_names_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("SECURITY.md")).expect("text");
+    let table = page.split("## Attacks on deliveries").nth(1).expect("a section");
+    let named: Vec<(&str, &str)> = table
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.contains(".rs::"))
+        .flat_map(|line| line.split('`').skip(1).step_by(2))
+        .filter_map(|words| words.split_once(".rs::"))
+        .collect();
+    assert!(named.len() >= 16, "{named:?}");
+    for (file, test) in named {
+        let text = fs::read_to_string(root.join(format!("{file}.rs"))).unwrap_or_default();
+        assert!(
+            text.contains(&format!("fn {test}(")),
+            "there is no test `{test}` in {file}.rs"
+        );
+    }
+}

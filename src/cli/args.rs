@@ -282,6 +282,9 @@ pub(super) struct SendArgs {
     /// The app named in the sample.
     #[arg(long, default_value = "shop")]
     pub(super) app: String,
+    /// Sign by this recipe, in place of that of our own outcomes: `stripe`, `github`, `standard-webhooks`, …
+    #[arg(long, value_name = "NAME")]
+    pub(super) recipe: Option<String>,
     /// The deployment named in the sample.
     #[arg(long, default_value = "dep_sample")]
     pub(super) deployment: String,
@@ -314,12 +317,21 @@ pub(super) struct VerifyArgs {
     /// A header as it was received, `name: value`; may be given several times.
     #[arg(long = "header", short = 'H', value_name = "HEADER", required = true)]
     pub(super) headers: Vec<String>,
-    /// The platform whose recipe is used.
-    #[arg(long, default_value = "temps")]
+    /// The platform whose recipes are used: the name of a built-in one, or the path of a platform file.
+    #[arg(long, default_value = "temps", value_name = "NAME|FILE")]
     pub(super) platform: String,
-    /// The environment variable that holds the secret.
+    /// A recipe, in place of a platform's: `stripe`, `github`, `standard-webhooks`, …
+    #[arg(long, value_name = "NAME", conflicts_with = "platform")]
+    pub(super) recipe: Option<String>,
+    /// The environment variable that holds the secret; may be given several times, as while rotating.
     #[arg(long, default_value = "BACKSTOP_SECRET", value_name = "NAME")]
-    pub(super) secret_env: String,
+    pub(super) secret_env: Vec<String>,
+    /// The whole address that the sender used, where the signature covers it.
+    #[arg(long, value_name = "URL")]
+    pub(super) url: Option<http::Uri>,
+    /// The method, where the signature covers it.
+    #[arg(long, default_value = "POST")]
+    pub(super) method: http::Method,
     /// Judge the timestamp as of this moment (RFC 3339), in place of now.
     #[arg(long, value_name = "TIME")]
     pub(super) at: Option<String>,
@@ -409,6 +421,9 @@ pub(super) enum TrustLabel {
 pub(super) struct DeliveriesArgs {
     #[command(subcommand)]
     pub(super) command: Option<DeliveriesCommand>,
+    /// Those that were refused, and why; the agent keeps the last 50 of each platform until it stops.
+    #[arg(long)]
+    pub(super) refused: bool,
     #[command(flatten)]
     pub(super) agent: AgentArgs,
 }

@@ -127,9 +127,39 @@ async fn print_story(remote: &Remote, id: &str, first: Option<&Value>) -> anyhow
     Ok(())
 }
 
+/// `backstop deliveries --refused`.
+async fn refused(args: &DeliveriesArgs) -> anyhow::Result<()> {
+    let answer = Remote::new(&args.agent)?.get("/api/v1/refusals").await?;
+    let items = answer.get("items").and_then(Value::as_array);
+    if args.agent.format == Format::Json || items.is_none_or(Vec::is_empty) {
+        print_list(
+            &answer,
+            &[],
+            args.agent.format,
+            "nothing was refused since the agent started",
+        );
+        return Ok(());
+    }
+    for item in items.into_iter().flatten() {
+        let field = |name: &str| plain(item.get(name).and_then(Value::as_str).unwrap_or("-"));
+        let list = |name: &str| -> Vec<String> {
+            let entries = item.get(name).and_then(Value::as_array).into_iter().flatten();
+            entries.filter_map(Value::as_str).map(plain).collect()
+        };
+        println!("{}  {} from {}", field("at"), field("platform"), field("peer"));
+        println!("  {}", field("reason"));
+        for finding in list("findings") {
+            println!("  - {finding}");
+        }
+        println!("  headers: {}\n", list("headers").join(", "));
+    }
+    Ok(())
+}
+
 /// `backstop deliveries`.
 pub(super) async fn deliveries(args: &DeliveriesArgs) -> anyhow::Result<Exit> {
     match &args.command {
+        None if args.refused => refused(args).await?,
         None => {
             let remote = Remote::new(&args.agent)?;
             let received = remote.get(&format!("/api/v1/deliveries?limit={ROWS}")).await?;

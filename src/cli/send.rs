@@ -8,10 +8,10 @@ use serde_json::json;
 
 use super::Exit;
 use super::args::SendArgs;
-use super::verify::secret;
+use super::verify::{recipe, secret};
 use crate::clock::{Clock, Ids};
 use crate::http::{Client, Network, Trust};
-use crate::signature;
+use crate::signature::{self, Letter, Signed};
 use crate::step::Request;
 
 /// Signs and sends one event; `Ok` if the receiver answered 2xx.
@@ -21,19 +21,10 @@ pub(super) async fn run(args: &SendArgs) -> anyhow::Result<Exit> {
         Some(file) => std::fs::read(file).with_context(|| format!("reading {}", file.display()))?,
         None => sample(args, &clock).into_bytes(),
     };
-    let now_s = clock.wall().as_secs();
-    let signature = signature::sign_timestamped(secret.expose_secret(), now_s, &body);
-    let header = |name: &'static str, value: &str| {
-        HeaderValue::from_str(value)
-            .map(|value| (HeaderName::from_static(name), value))
-            .context("a header value")
-    };
+    let mut headers = vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    headers.extend(signed(args, secret.expose_secret(), &clock, &body)?);
     let request = Request {
-        headers: vec![
-            (CONTENT_TYPE, HeaderValue::from_static("application/json")),
-            header("x-webhook-timestamp", &now_s.to_string())?,
-            header("x-webhook-signature", &signature)?,
-        ],
+        headers,
         body: Some(body),
         body_bytes_max: 64 * 1024,
         cut_body: true,
@@ -51,6 +42,32 @@ pub(super) async fn run(args: &SendArgs) -> anyhow::Result<Exit> {
     } else {
         Exit::Failed
     })
+}
+
+/// What the signature is made of.
+fn signed(args: &SendArgs, secret: &str, clock: &Clock, body: &[u8]) -> anyhow::Result<Signed> {
+    let now = clock.wall();
+    if let Some(name) = &args.recipe {
+        let url = args.to.as_str().parse().context("the address")?;
+        let letter = Letter {
+            method: "POST",
+            url: &url,
+            id: &Ids::default().next("msg", now),
+            timestamp_s: now.as_secs(),
+            body,
+        };
+        let signed = signature::sign(&recipe(name)?, secret, &letter);
+        return signed.with_context(|| format!("the secret does not sign by the recipe `{name}`"));
+    }
+    let signature = signature::sign_timestamped(secret, now.as_secs(), body);
+    let timestamp = HeaderValue::from(now.as_secs());
+    Ok(vec![
+        (HeaderName::from_static("x-webhook-timestamp"), timestamp),
+        (
+            HeaderName::from_static("x-webhook-signature"),
+            HeaderValue::from_str(&signature).context("a header value")?,
+        ),
+    ])
 }
 
 /// A delivery as the Temps guide documents it, with an id of its own.

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::Env;
@@ -87,7 +87,10 @@ impl Reader<'_> {
         let token = token.and_then(|node| self.secrets.secret(&node, &mut self.problems));
         let help = "what signs its deliveries: `secret = \"{{ secret.TEMPS_WEBHOOK_SECRET }}\"`";
         let secret = table.required("secret", help, &mut self.problems);
-        let secrets = secret.and_then(|node| self.secret_set(&node));
+        let secrets = secret.clone().and_then(|node| self.secret_set(&node));
+        if let (Some(kind), Some(node), Some(secrets)) = (&kind, &secret, &secrets) {
+            self.secrets_open(kind, node, secrets);
+        }
         let bounds = Duration::from_secs(1)..=Duration::from_secs(60 * 60);
         let reconcile_every = self.duration(&mut table, "reconcile_every", bounds, RECONCILE_EVERY_DEFAULT);
         let requests_per_minute = table.take("requests");
@@ -147,6 +150,19 @@ impl Reader<'_> {
         let read = File::read(&source);
         files.sources.push(source);
         read.map_err(|problems| self.problems.extend(problems)).ok()
+    }
+
+    /// Each secret must be a key of how the platform signs; otherwise it would open nothing, or to anybody.
+    fn secrets_open(&mut self, kind: &File, node: &Node<'_>, secrets: &SecretSet) {
+        let faults = secrets.all().into_iter().zip(secrets.names());
+        let faults: Vec<_> = faults
+            .filter_map(|((_, secret), name)| Some((name, kind.secret_fault(secret.expose_secret())?)))
+            .collect();
+        for (name, fault) in faults {
+            let message = format!("{}, {name}, can open no delivery: {fault}", node.label());
+            let help = "take it from the platform's settings as it is shown there, whole";
+            self.problems.push_hidden(node.place(), message, help);
+        }
     }
 
     fn secret_set(&mut self, node: &Node<'_>) -> Option<SecretSet> {

@@ -5,13 +5,14 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use http::HeaderMap;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::Timestamp;
 use crate::platform::{File, Hearing};
-use crate::signature::{self, Refusal};
+use crate::signature::{self, Named, Refusal};
+
+pub use crate::signature::{Explanation, Received};
 
 /// How much of a secret's hash stands for it in a key that only the store sees.
 const FINGERPRINT_BYTES: usize = 8;
@@ -38,6 +39,8 @@ impl SecretSet {
 /// A delivery whose signature holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
+    /// Which secret opened it, in the order of [`SecretSet::names`].
+    pub secret_index: usize,
     /// What it says.
     pub hearing: Hearing,
     /// Equal for deliveries of the same thing under the same secret: from the id in the signed body, else from the body.
@@ -66,23 +69,22 @@ pub enum Refused {
     NotJson(String),
 }
 
-/// Verifies the raw `body` and reads what it says. `wall` is now.
+/// Verifies a request and reads what it says. `wall` is now.
 ///
 /// # Errors
 /// When the signature does not hold, is another app's, or the body is not JSON. Nothing is parsed in the first case.
 pub fn receive(
     file: &File,
     secrets: &SecretSet,
-    headers: &HeaderMap,
-    body: &[u8],
+    received: &Received<'_>,
     wall: Timestamp,
 ) -> Result<Verified, Refused> {
     let all = secrets.all();
     let plain: Vec<SecretString> = all.iter().map(|(_, secret)| (*secret).clone()).collect();
-    let by = signature::verify(file.recipes(), headers, body, &plain, wall)?;
+    let by = signature::verify(file.recipes(), received, &plain, wall)?;
     let (opened_app, secret) = all[by.secret_index];
     let opened_app = opened_app.map(str::to_owned);
-    let json = serde_json::from_slice(body).map_err(|error| Refused::NotJson(error.to_string()))?;
+    let json = serde_json::from_slice(received.body).map_err(|error| Refused::NotJson(error.to_string()))?;
     let hearing = file.hear(&json);
     if let (Some(opened), Some(named)) = (&opened_app, hearing.heard.as_ref().and_then(|heard| heard.app.as_ref()))
         && opened != named
@@ -92,17 +94,59 @@ pub fn receive(
             named: named.clone(),
         });
     }
-    let dedup_key = dedup_key(secret, hearing.id.as_deref(), body);
+    let id = by.id(&json).or_else(|| hearing.id.clone());
+    let dedup_key = dedup_key(secret, id.as_deref(), received.body);
     Ok(Verified {
+        secret_index: by.secret_index,
         hearing,
         dedup_key,
         opened_app,
     })
 }
 
+/// What else would have held of a request that [`receive`] refused; whether it only came too late is always looked at, the
+/// rest if `try_all`, since it costs more than the refusal did. For our own side only.
+pub fn explain(
+    file: &File,
+    secrets: &SecretSet,
+    received: &Received<'_>,
+    wall: Timestamp,
+    refused: &Refused,
+    try_all: bool,
+) -> Explanation {
+    let Refused::Signature(refusal) = refused else {
+        return Explanation::default();
+    };
+    let names = secrets.names();
+    let all = secrets.all();
+    let named: Vec<Named<'_>> = names
+        .iter()
+        .map(String::as_str)
+        .zip(all.iter().map(|(_, secret)| *secret))
+        .collect();
+    signature::explain(file.recipes(), received, &named, wall, refusal, try_all)
+}
+
 impl SecretSet {
+    /// What each secret may be called, such as `secret 2 of 2`: never by its value.
+    pub fn names(&self) -> Vec<String> {
+        match self {
+            Self::Any(secrets) => (1..=secrets.len())
+                .map(|number| format!("secret {number} of {}", secrets.len()))
+                .collect(),
+            Self::PerApp(apps) => {
+                let of = |(app, secrets): (&String, &Vec<SecretString>)| -> Vec<String> {
+                    (1..=secrets.len())
+                        .map(|number| format!("secret {number} of {} of `{app}`", secrets.len()))
+                        .collect()
+                };
+                apps.iter().flat_map(of).collect()
+            }
+        }
+    }
+
     /// Every secret, with the app that it opens if it opens only one.
-    fn all(&self) -> Vec<(Option<&str>, &SecretString)> {
+    pub fn all(&self) -> Vec<(Option<&str>, &SecretString)> {
         match self {
             Self::Any(secrets) => secrets.iter().map(|secret| (None, secret)).collect(),
             Self::PerApp(apps) => {

@@ -18,7 +18,8 @@ fn signed(secret: &str, body: &str) -> HeaderMap {
 fn received(secrets: &SecretSet, secret: &str, body: &str) -> Result<Verified, Refused> {
     let file = File::built_in("temps").unwrap();
     let wall = Timestamp::from_millis(NOW_S * 1_000);
-    receive(&file, secrets, &signed(secret, body), body.as_bytes(), wall)
+    let headers = signed(secret, body);
+    receive(&file, secrets, &Received::new(&headers, body.as_bytes()), wall)
 }
 
 fn any(secrets: &[&str]) -> SecretSet {
@@ -29,7 +30,7 @@ const BODY: &str = r#"{"event":"deploy.live","delivery_id":"whk_1","deployment_i
 
 #[test]
 fn a_signed_delivery_is_read() {
-    let verified = received(&any(&["a", "b"]), "b", BODY).expect("verified");
+    let verified = received(&any(&["secret-a", "secret-b"]), "secret-b", BODY).expect("verified");
     assert_eq!(verified.hearing.id.as_deref(), Some("whk_1"));
     assert_eq!(verified.opened_app, None);
 }
@@ -37,11 +38,11 @@ fn a_signed_delivery_is_read() {
 #[test]
 fn nothing_is_parsed_before_the_signature_holds() {
     assert!(matches!(
-        received(&any(&["a"]), "forged", "{not json"),
+        received(&any(&["secret-a"]), "forged", "{not json"),
         Err(Refused::Signature(_))
     ));
     assert!(matches!(
-        received(&any(&["a"]), "a", "{not json"),
+        received(&any(&["secret-a"]), "secret-a", "{not json"),
         Err(Refused::NotJson(_))
     ));
 }
@@ -49,16 +50,22 @@ fn nothing_is_parsed_before_the_signature_holds() {
 #[test]
 fn a_secret_opens_only_its_own_app() {
     let of = |app: &str, secret: &str| (app.to_owned(), vec![SecretString::from(secret)]);
-    let secrets = SecretSet::PerApp(BTreeMap::from([of("shop", "s"), of("blog", "b")]));
+    let secrets = SecretSet::PerApp(BTreeMap::from([of("shop", "secret-s"), of("blog", "secret-b")]));
     assert_eq!(
-        received(&secrets, "s", BODY).expect("verified").opened_app.as_deref(),
+        received(&secrets, "secret-s", BODY)
+            .expect("verified")
+            .opened_app
+            .as_deref(),
         Some("shop")
     );
-    assert!(matches!(received(&secrets, "b", BODY), Err(Refused::WrongApp { .. })));
+    assert!(matches!(
+        received(&secrets, "secret-b", BODY),
+        Err(Refused::WrongApp { .. })
+    ));
     // A delivery that names no app is the platform's to tell.
     let unnamed = r#"{"event_type":"deployment_succeeded","id":"1","payload":{"deployment_id":4}}"#;
     assert_eq!(
-        received(&secrets, "b", unnamed)
+        received(&secrets, "secret-b", unnamed)
             .expect("verified")
             .opened_app
             .as_deref(),
@@ -71,17 +78,26 @@ fn the_same_thing_is_known_by_its_signed_id_else_by_its_body() {
     let key =
         |secrets: &[&str], secret: &str, body: &str| received(&any(secrets), secret, body).expect("verified").dedup_key;
     let again = BODY.replace("shop", "shop2");
-    assert_eq!(key(&["a"], "a", BODY), key(&["a"], "a", &again));
+    assert_eq!(
+        key(&["secret-a"], "secret-a", BODY),
+        key(&["secret-a"], "secret-a", &again)
+    );
     assert_ne!(
-        key(&["a"], "a", BODY),
-        key(&["a"], "a", &BODY.replace("whk_1", "whk_2"))
+        key(&["secret-a"], "secret-a", BODY),
+        key(&["secret-a"], "secret-a", &BODY.replace("whk_1", "whk_2"))
     );
     // Under another secret it is another thing: nobody can take an id away.
-    assert_ne!(key(&["a", "b"], "a", BODY), key(&["a", "b"], "b", BODY));
-    let without = r#"{"event":"deploy.live","deployment_id":"dep_1"}"#;
-    assert_eq!(key(&["a"], "a", without), key(&["a"], "a", without));
     assert_ne!(
-        key(&["a"], "a", without),
-        key(&["a"], "a", &without.replace("dep_1", "dep_2"))
+        key(&["secret-a", "secret-b"], "secret-a", BODY),
+        key(&["secret-a", "secret-b"], "secret-b", BODY)
+    );
+    let without = r#"{"event":"deploy.live","deployment_id":"dep_1"}"#;
+    assert_eq!(
+        key(&["secret-a"], "secret-a", without),
+        key(&["secret-a"], "secret-a", without)
+    );
+    assert_ne!(
+        key(&["secret-a"], "secret-a", without),
+        key(&["secret-a"], "secret-a", &without.replace("dep_1", "dep_2"))
     );
 }

@@ -9,7 +9,7 @@ use super::subscribe::Subscribing;
 use crate::check::Placeholder;
 use crate::document::{Problem, Source};
 use crate::domain::{DeploymentState, HeardEvent};
-use crate::signature::Recipe;
+use crate::signature::{Place, Recipe};
 use crate::step::{Path, Step};
 
 /// The files that are part of the program, by the word that `kind` names them with.
@@ -191,6 +191,23 @@ impl File {
     /// How its deliveries are signed.
     pub fn recipes(&self) -> &[Recipe] {
         &self.recipes
+    }
+
+    /// Whether a delivery's secret may stand in its path.
+    pub fn has_path_secret(&self) -> bool {
+        self.recipes.iter().any(|recipe| recipe.place == Place::Path)
+    }
+
+    /// Why `secret` could open no delivery, if that is so. Says nothing of the secret but its form.
+    pub fn secret_fault(&self, secret: &str) -> Option<String> {
+        let mut fault = None;
+        for recipe in &self.recipes {
+            match recipe.accepts(secret) {
+                Ok(()) => return None,
+                Err(error) => fault = fault.or(Some(format!("by the recipe `{}`, {error}", recipe.name))),
+            }
+        }
+        fault
     }
 
     /// Its pages that may answer in an app's place.

@@ -10,6 +10,7 @@ mod fields;
 mod file;
 mod hear;
 mod read;
+mod recipe;
 mod setup;
 mod subscribe;
 mod survey;

@@ -10,7 +10,6 @@ use super::subscribe::{Deliveries, Subscribing};
 use crate::check::{Meaning, Placeholder};
 use crate::document::{Document, Node, Problem, Problems, Source, Table};
 use crate::domain::{DeploymentState, HeardEvent};
-use crate::signature::{Recipe, TOLERANCE_DEFAULT};
 use crate::step::{NoFiles, Path, Step, read_step};
 
 const EVENTS: &[(&str, HeardEvent)] = &[
@@ -44,14 +43,14 @@ pub(super) fn read(source: &Source) -> Result<File, Vec<Problem>> {
     }
 }
 
-struct Reader<'p> {
-    problems: &'p mut Problems,
+pub(super) struct Reader<'p> {
+    pub(super) problems: &'p mut Problems,
 }
 
 impl Reader<'_> {
     fn file(&mut self, mut root: Table<'_>) -> Option<File> {
         let name = self.text(&mut root, "name");
-        let recipes = self.each(&mut root, "signature", Self::recipe);
+        let recipes = self.recipes(&mut root);
         let shapes = self.each(&mut root, "delivery", Self::shape);
         let placeholders = self.each(&mut root, "placeholder", Self::placeholder);
         let defaults = root.take("defaults").and_then(|node| node.table(self.problems));
@@ -94,24 +93,6 @@ impl Reader<'_> {
             refusals,
             denials,
             setup,
-        })
-    }
-
-    fn recipe(&mut self, mut table: Table<'_>) -> Option<Recipe> {
-        let signature_header = self.header(&mut table, "header");
-        let timestamp_header = self.header(&mut table, "timestamp");
-        let prefixes = self.texts(&mut table, "prefixes");
-        let tolerance = table.duration("tolerance", self.problems);
-        table.finish(self.problems, &[]);
-        Some(Recipe {
-            signature_header: signature_header?,
-            timestamp_header: timestamp_header?,
-            prefixes: if prefixes.is_empty() {
-                vec![String::new()]
-            } else {
-                prefixes
-            },
-            tolerance: tolerance.unwrap_or(TOLERANCE_DEFAULT),
         })
     }
 
@@ -336,7 +317,7 @@ impl Reader<'_> {
 
     // Values.
 
-    fn each<'a, T>(
+    pub(super) fn each<'a, T>(
         &mut self,
         root: &mut Table<'a>,
         key: &'static str,
@@ -352,17 +333,17 @@ impl Reader<'_> {
         items
     }
 
-    fn table<'a>(&mut self, root: &mut Table<'a>, key: &'static str) -> Option<Table<'a>> {
+    pub(super) fn table<'a>(&mut self, root: &mut Table<'a>, key: &'static str) -> Option<Table<'a>> {
         let help = format!("the built-in file for Temps has a `{key}`");
         root.required(key, &help, self.problems)?.table(self.problems)
     }
 
-    fn text(&mut self, table: &mut Table<'_>, key: &'static str) -> Option<String> {
+    pub(super) fn text(&mut self, table: &mut Table<'_>, key: &'static str) -> Option<String> {
         let node = table.required(key, "it is a text", self.problems)?;
         node.string(self.problems).map(str::to_owned)
     }
 
-    fn texts(&mut self, table: &mut Table<'_>, key: &'static str) -> Vec<String> {
+    pub(super) fn texts(&mut self, table: &mut Table<'_>, key: &'static str) -> Vec<String> {
         let texts = table.take(key).and_then(|node| node.strings(self.problems));
         texts
             .unwrap_or_default()
@@ -377,7 +358,7 @@ impl Reader<'_> {
         nodes.filter_map(|node| self.regex(&node)).collect()
     }
 
-    fn header(&mut self, table: &mut Table<'_>, key: &'static str) -> Option<HeaderName> {
+    pub(super) fn header(&mut self, table: &mut Table<'_>, key: &'static str) -> Option<HeaderName> {
         let node = table.required(key, "it is the name of a header", self.problems)?;
         let name = node.string(self.problems)?.parse().ok();
         if name.is_none() {
@@ -409,7 +390,7 @@ impl Reader<'_> {
         Paths(paths)
     }
 
-    fn choice<T: Copy>(&mut self, node: &Node<'_>, choices: &[(&str, T)]) -> Option<T> {
+    pub(super) fn choice<T: Copy>(&mut self, node: &Node<'_>, choices: &[(&str, T)]) -> Option<T> {
         let word = node.string(self.problems)?;
         let found = choices
             .iter()

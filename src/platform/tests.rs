@@ -164,3 +164,115 @@ fn what_is_wrong_with_a_file_is_said_at_once() {
     15: 4000 is not an HTTP status
     ");
 }
+
+/// A platform file for Temps with these `[[signature]]` entries in place of its own.
+fn signed_by(entries: &str) -> Result<File, String> {
+    let text = include_str!("files/temps.toml");
+    let (before, rest) = text.split_once("[[signature]]").unwrap();
+    let (_, after) = rest.split_once("# The guide's payloads.").unwrap();
+    let source = Source::new("ours.toml", format!("{before}{entries}\n{after}"));
+    File::read(&source).map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+}
+
+#[test]
+fn a_recipe_spelt_out_is_the_one_of_the_table() {
+    let spelt: [(&str, &str); 6] = [
+        (
+            "temps-guide",
+            "header = \"X-Temps-Signature\"\ntimestamp = \"X-Temps-Timestamp\"\nprefixes = [\"\", \"sha256=\"]",
+        ),
+        ("github", "header = \"x-hub-signature-256\"\nprefixes = [\"sha256=\"]"),
+        (
+            "stripe",
+            "header = \"stripe-signature\"\nseparator = \",\"\nmark = \"v1=\"\ntimestamp_mark = \"t=\"\ndedup = \"/id\"",
+        ),
+        (
+            "slack",
+            "header = \"x-slack-signature\"\nprefixes = [\"v0=\"]\ntimestamp = \"x-slack-request-timestamp\"\n\
+             signed = \"v0:{timestamp}:{body}\"\ndedup = \"/event_id\"",
+        ),
+        (
+            "heroku",
+            "header = \"heroku-webhook-hmac-sha256\"\nencoding = \"base64\"\ndedup = \"/id\"",
+        ),
+        ("gitlab-token", "header = \"x-gitlab-token\"\nalgorithm = \"secret\""),
+    ];
+    for (name, entry) in spelt {
+        let file = signed_by(&format!("[[signature]]\n{entry}")).unwrap();
+        let mut recipe = file.recipes()[0].clone();
+        recipe.name = name.into();
+        assert_eq!(Some(recipe), crate::signature::built_in(name));
+    }
+    for recipe in crate::signature::built_in_recipes() {
+        let file = signed_by(&format!(
+            "[[signature]]\nrecipe = \"{}\"\ntolerance = \"60s\"",
+            recipe.name
+        ))
+        .unwrap();
+        assert_eq!(file.recipes()[0].tolerance.as_secs(), 60);
+    }
+}
+
+#[test]
+fn recipes_that_cannot_be_meant_are_refused() {
+    for (entries, expected) in [
+        ("[[signature]]\nrecipe = \"strype\"", "there is no recipe `strype`"),
+        (
+            "[[signature]]\nrecipe = \"github\"\nheader = \"x\"",
+            "unknown key `header`",
+        ),
+        (
+            "[[signature]]\nheader = \"x\"\nsigned = \"{timestamp}\"",
+            "does not sign the body",
+        ),
+        (
+            "[[signature]]\nheader = \"x\"\nsigned = \"{timestamp}{body}\"",
+            "both `timestamp` and `{timestamp}`",
+        ),
+        ("[[signature]]\nheader = \"x\"\nid = \"y\"", "both `id` and `{id}`"),
+        (
+            "[[signature]]\nheader = \"x\"\ndedup = \"id\"",
+            "deduplicates by an id that it does not sign",
+        ),
+        (
+            "[[signature]]\nheader = \"x\"\ndedup = \"x-github-delivery\"",
+            "is nothing to deduplicate by",
+        ),
+        (
+            "[[signature]]\nheader = \"x\"\nseparator = \", \"",
+            "is not one ASCII character",
+        ),
+        (
+            "[[signature]]\nheader = \"x\"\nalgorithm = \"none\"",
+            "`none` is not known here",
+        ),
+        (
+            "[[signature]]\nrecipe = \"github\"\ntolerance = \"2h\"",
+            "`tolerance` must be from 1 s",
+        ),
+        (
+            "[[signature]]\nrecipe = \"github\"\n[[signature]]\nrecipe = \"stripe\"",
+            "know a delivery again by different things",
+        ),
+    ] {
+        let said = signed_by(entries).map(drop).expect_err(entries);
+        assert!(said.contains(expected), "{entries}: {said}");
+    }
+}
+
+#[test]
+fn the_page_on_signatures_names_every_recipe_and_its_examples_are_read() {
+    let page = include_str!("../../docs/signatures.md");
+    for recipe in crate::signature::built_in_recipes() {
+        assert!(page.contains(&format!("\n| `{}` |", recipe.name)), "{}", recipe.name);
+    }
+    let examples: Vec<&str> = page
+        .split("```toml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert_eq!(examples.len(), 4);
+    for example in examples {
+        signed_by(example).unwrap_or_else(|problems| panic!("{problems}"));
+    }
+}

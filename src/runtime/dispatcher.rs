@@ -224,6 +224,7 @@ impl Dispatcher {
             }
             Command::Alive { reply } => drop(reply.send(())),
             Command::Missed(live) => self.missed(&live).await,
+            Command::Tell(notice) => self.tell(&notice).await,
             Command::Order { run, reply } => {
                 let _ = reply.send(self.order(&run).await);
             }

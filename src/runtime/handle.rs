@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::domain::{Approval, Deployment, DeploymentId, RunId};
+use crate::domain::{Approval, Deployment, DeploymentId, Notice, RunId};
 
 /// What a [`Handle`] sends to the dispatcher.
 pub(crate) enum Command {
@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Alive { reply: oneshot::Sender<()> },
     /// Something is live, and no delivery told of it.
     Missed(Box<Deployment>),
+    /// The world is to be told of something that no run is about.
+    Tell(Notice),
     /// A person orders a rollback.
     Order {
         run: RunId,
@@ -171,6 +173,11 @@ impl Handle {
     /// Says that a message was queued again. Never waits.
     pub fn outbox_changed(&self) {
         let _ = self.commands.try_send(Command::OutboxChanged);
+    }
+
+    /// Tells the endpoints that want it of `notice`. Never waits; whether it was taken.
+    pub fn tell(&self, notice: Notice) -> bool {
+        self.commands.try_send(Command::Tell(notice)).is_ok()
     }
 
     /// Ends a run without a verdict.

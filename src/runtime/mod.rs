@@ -9,7 +9,7 @@ mod before;
 mod courier;
 mod dispatcher;
 mod effects;
-mod handle;
+pub(crate) mod handle;
 mod heartbeat;
 mod input;
 mod intake;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
+use super::dispatcher::Dispatcher;
 use crate::clock::Ids;
 use crate::config::Config;
 use crate::domain::{EndpointName, MessageId, Notice};
@@ -54,4 +55,17 @@ pub(super) fn messages(notice: &Notice, config: &Config, ids: &Ids, about: Optio
             }
         })
         .collect()
+}
+
+impl Dispatcher {
+    /// Queues what is told of `notice`. If the store cannot keep it, the log has it.
+    pub(super) async fn tell(&self, notice: &Notice) {
+        let told = messages(notice, &self.performer.config.load(), &self.ids, None);
+        match self.performer.store.tell(told).await {
+            Ok(()) => self.outbox.notify_one(),
+            Err(error) => {
+                tracing::error!(about = notice.about, reason = notice.reason, error = %error, "this could not be told");
+            }
+        }
+    }
 }

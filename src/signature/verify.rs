@@ -2,41 +2,85 @@
 
 use std::time::Duration;
 
-use hmac::Mac as _;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, Uri};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::recipe::Recipe;
-use super::sign::mac;
+use super::claim::Claim;
+use super::recipe::{Dedup, Layout, Place, Recipe};
 use crate::domain::Timestamp;
 
-/// Hex digits of a SHA-256.
-const HEX_DIGITS: usize = 64;
-/// Digits of a timestamp at most; Unix seconds have ten until the year 2286.
-const TIMESTAMP_DIGITS_MAX: usize = 12;
+/// A request, as far as signatures know requests.
+#[derive(Clone, Copy, Debug)]
+pub struct Received<'a> {
+    /// Its method, in capitals.
+    pub method: &'a str,
+    /// The whole address that its sender used, where that is known.
+    pub url: Option<&'a Uri>,
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// What stands behind the platform's name in the path.
+    pub path_secret: Option<&'a str>,
+    /// Its body, byte for byte.
+    pub body: &'a [u8],
+}
+
+impl<'a> Received<'a> {
+    /// A POST of which nothing but headers and body matter.
+    pub fn new(headers: &'a HeaderMap, body: &'a [u8]) -> Self {
+        Self {
+            method: "POST",
+            url: None,
+            headers,
+            path_secret: None,
+            body,
+        }
+    }
+}
 
 /// What opened a delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedBy {
     /// The index of the secret, in the order given.
     pub secret_index: usize,
+    /// The name of the recipe.
+    pub recipe: String,
+    /// The id that the signature covers, if it covers one.
+    pub signed_id: Option<String>,
+    /// What makes two deliveries one.
+    pub dedup: Dedup,
+}
+
+impl VerifiedBy {
+    /// The id that makes two deliveries one, from the signed `body` or what was signed beside it. `None` if the recipe
+    /// knows none.
+    pub fn id(&self, body: &serde_json::Value) -> Option<String> {
+        match &self.dedup {
+            Dedup::SignedId => self.signed_id.clone(),
+            Dedup::Json(pointer) => match body.pointer(pointer)? {
+                serde_json::Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
+                serde_json::Value::Number(number) => Some(number.to_string()),
+                _ => None,
+            },
+            Dedup::Body => None,
+        }
+    }
 }
 
 /// Exactly why a signature does not hold. For our own eyes; none of it says what the right signature would be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// None of the headers that can carry a signature is there.
-    #[error("it is not signed: there is no header {0}")]
+    /// Nothing that can be a signature is there.
+    #[error("it is not signed: there is no {0}")]
     Unsigned(String),
     /// A header is there more than once, so that two readers could see two values.
     #[error("header `{0}` is there more than once")]
-    Doubled(HeaderName),
-    /// There is a signature, but not the timestamp that it covers.
+    Doubled(String),
+    /// There is a signature, but not another header that belongs to it.
     #[error("header `{0}` is missing")]
-    NoTimestamp(HeaderName),
+    Missing(String),
     /// The timestamp is not whole seconds in ASCII digits.
     #[error("header `{0}` is not a time in whole Unix seconds")]
-    BadTimestamp(HeaderName),
+    BadTimestamp(String),
     /// The timestamp is further from now than the recipe allows.
     #[error("the timestamp is {off_s} s {direction}, and at most {} s are allowed; one of the two clocks may be wrong",
         tolerance.as_secs())]
@@ -48,19 +92,25 @@ pub enum Refusal {
         /// What is allowed.
         tolerance: Duration,
     },
-    /// The signature is not hex digits behind a known prefix.
+    /// The signature itself says that it is over.
+    #[error("the signature says that it expired {late_s} s ago; one of the two clocks may be wrong")]
+    Expired {
+        /// How long ago, in seconds.
+        late_s: u64,
+    },
+    /// The signature is not written as it must be.
     #[error("header `{header}` {why}")]
     Malformed {
         /// The header.
-        header: HeaderName,
+        header: String,
         /// What is wrong, as the rest of a sentence.
         why: String,
     },
     /// No secret fits.
-    #[error("the signature in `{header}` fits none of the {secrets} secrets and this body: {hint}")]
+    #[error("the signature in `{place}` fits none of the {secrets} secrets and this body: {hint}")]
     Mismatch {
-        /// The header.
-        header: HeaderName,
+        /// Where it stands.
+        place: String,
         /// How many secrets were tried.
         secrets: usize,
         /// What it may be.
@@ -68,134 +118,96 @@ pub enum Refusal {
     },
 }
 
-/// Verifies the raw `body` by those `recipes` whose signature header is there; each of them must hold, under the same
+/// Verifies a request by those `recipes` in whose place there is a signature; each of them must hold, under the same
 /// secret. `wall` is now.
 ///
 /// # Errors
 /// Why it does not hold.
 pub fn verify(
     recipes: &[Recipe],
-    headers: &HeaderMap,
-    body: &[u8],
+    received: &Received<'_>,
     secrets: &[SecretString],
     wall: Timestamp,
 ) -> Result<VerifiedBy, Refusal> {
+    verify_within(recipes, received, secrets, wall, None)
+}
+
+/// [`verify`], with another tolerance than the recipes' own.
+pub(super) fn verify_within(
+    recipes: &[Recipe],
+    received: &Received<'_>,
+    secrets: &[SecretString],
+    wall: Timestamp,
+    tolerance: Option<Duration>,
+) -> Result<VerifiedBy, Refusal> {
     let mut claims = Vec::new();
     for recipe in recipes {
-        claims.extend(Claim::read(recipe, headers, wall)?);
+        claims.extend(Claim::read(
+            recipe,
+            received,
+            tolerance.unwrap_or(recipe.tolerance),
+            wall,
+        )?);
     }
     let Some(first) = claims.first() else {
-        let names: Vec<String> = recipes.iter().map(|r| format!("`{}`", r.signature_header)).collect();
-        return Err(Refusal::Unsigned(names.join(" or ")));
+        return Err(Refusal::Unsigned(places(recipes)));
     };
     // Every secret is tried against every claim, so that the time taken does not tell which one fits.
     let mut opened = None;
     for (secret_index, secret) in secrets.iter().enumerate() {
-        let key = secret.expose_secret().as_bytes();
-        let held = claims.iter().filter(|claim| claim.holds(key, body)).count();
-        if held == claims.len() && !key.is_empty() {
-            opened = opened.or(Some(VerifiedBy { secret_index }));
+        let holds = |claim: &&Claim<'_>| {
+            let key = claim.recipe.key(secret.expose_secret());
+            key.is_ok_and(|key| claim.opened_by(&key, received.body))
+        };
+        if claims.iter().filter(holds).count() == claims.len() {
+            opened = opened.or(Some(secret_index));
         }
     }
-    opened.ok_or_else(|| Refusal::Mismatch {
-        header: first.header.clone(),
-        secrets: secrets.len(),
-        hint: hint(body),
-    })
-}
-
-/// A signature that a request claims to have.
-struct Claim<'a> {
-    header: HeaderName,
-    timestamp: &'a [u8],
-    signature: Vec<u8>,
-}
-
-impl<'a> Claim<'a> {
-    /// The claim by `recipe`, if its signature header is there.
-    fn read(recipe: &Recipe, headers: &'a HeaderMap, wall: Timestamp) -> Result<Option<Self>, Refusal> {
-        let Some(signature) = only(headers, &recipe.signature_header)? else {
-            return Ok(None);
-        };
-        let name = &recipe.timestamp_header;
-        let timestamp = only(headers, name)?.ok_or_else(|| Refusal::NoTimestamp(name.clone()))?;
-        let seconds = seconds(timestamp).ok_or_else(|| Refusal::BadTimestamp(name.clone()))?;
-        fresh(seconds, recipe.tolerance, wall)?;
-        let signature = decode(recipe, signature).map_err(|why| Refusal::Malformed {
-            header: recipe.signature_header.clone(),
-            why,
-        })?;
-        Ok(Some(Self {
-            header: recipe.signature_header.clone(),
-            timestamp,
-            signature,
-        }))
-    }
-
-    fn holds(&self, key: &[u8], body: &[u8]) -> bool {
-        // `verify_slice` compares in constant time.
-        mac(key, &[self.timestamp, b".", body])
-            .verify_slice(&self.signature)
-            .is_ok()
-    }
-}
-
-/// The one value of a header; `None` if it is not there.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a [u8]>, Refusal> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (_, Some(_)) => Err(Refusal::Doubled(name.clone())),
-        (value, None) => Ok(value.map(http::HeaderValue::as_bytes)),
-    }
-}
-
-fn seconds(text: &[u8]) -> Option<i64> {
-    let digits = !text.is_empty() && text.len() <= TIMESTAMP_DIGITS_MAX && text.iter().all(u8::is_ascii_digit);
-    let text = std::str::from_utf8(text).ok().filter(|_| digits)?;
-    text.parse().ok()
-}
-
-fn fresh(seconds: i64, tolerance: Duration, wall: Timestamp) -> Result<(), Refusal> {
-    let off_s = wall.as_secs().abs_diff(seconds);
-    if off_s <= tolerance.as_secs() {
-        return Ok(());
-    }
-    Err(Refusal::Stale {
-        off_s,
-        direction: if seconds < wall.as_secs() {
-            "in the past"
-        } else {
-            "in the future"
-        },
-        tolerance,
-    })
-}
-
-/// The signature's bytes: all of them, so that the start of a right signature is not one.
-fn decode(recipe: &Recipe, value: &[u8]) -> Result<Vec<u8>, String> {
-    let stripped = recipe
-        .prefixes
-        .iter()
-        .filter_map(|prefix| value.strip_prefix(prefix.as_bytes()));
-    // The shortest rest is what stands behind the longest prefix that fits.
-    let Some(digits) = stripped.min_by_key(|rest| rest.len()) else {
-        return Err(format!("does not begin with `{}`", recipe.prefixes.join("` or `")));
+    let Some(secret_index) = opened else {
+        return Err(Refusal::Mismatch {
+            place: place(first.recipe),
+            secrets: secrets.len(),
+            hint: hint(first.recipe, received.body),
+        });
     };
-    if digits.len() != HEX_DIGITS {
-        return Err(format!(
-            "has {} characters for its signature, not {HEX_DIGITS}",
-            digits.len()
-        ));
-    }
-    if digits.iter().any(u8::is_ascii_uppercase) {
-        return Err("has capital hex digits; signatures are lower-case".to_owned());
-    }
-    hex::decode(digits).map_err(|_| "has characters that are not hex digits".to_owned())
+    Ok(VerifiedBy {
+        secret_index,
+        recipe: first.recipe.name.clone().into_owned(),
+        signed_id: first.id.map(str::to_owned),
+        dedup: first.recipe.dedup.clone(),
+    })
 }
 
-/// What most often makes a signature not fit, as far as the body shows it.
-fn hint(body: &[u8]) -> &'static str {
-    if body.is_empty() {
+/// Where a recipe's signature stands, in words.
+pub(super) fn place(recipe: &Recipe) -> String {
+    match &recipe.place {
+        Place::Header(name) => name.clone().into_owned(),
+        Place::Path => "the path".to_owned(),
+    }
+}
+
+fn places(recipes: &[Recipe]) -> String {
+    let headers: Vec<String> = recipes
+        .iter()
+        .filter_map(|recipe| match &recipe.place {
+            Place::Header(name) => Some(format!("`{name}`")),
+            Place::Path => None,
+        })
+        .collect();
+    let path = recipes.iter().any(|recipe| recipe.place == Place::Path);
+    match (headers.is_empty(), path) {
+        (false, false) => format!("header {}", headers.join(" or ")),
+        (false, true) => format!("header {}, nor a secret in the path", headers.join(" or ")),
+        (true, _) => "secret in the path: deliver to `/webhooks/PLATFORM/SECRET`".to_owned(),
+    }
+}
+
+/// What most often makes a signature not fit, as far as the request shows it.
+fn hint(recipe: &Recipe, body: &[u8]) -> &'static str {
+    if matches!(recipe.layout, Layout::Message(_)) {
+        "the secret is another one, or the address, a covered header or the body is not what was signed; \
+         `server.public_url` must be the address that the sender uses"
+    } else if body.is_empty() {
         "the body is empty; it may have been lost on the way"
     } else if body.ends_with(b"\n") {
         "the body ends with a line break that its sender may not have sent; or the secret is another one"

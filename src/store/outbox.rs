@@ -93,6 +93,15 @@ impl Store {
 
     // What is told of the agents' own standing.
 
+    /// Queues messages that no run and no state follows from.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn tell(&self, told: Vec<NewMessage>) -> Result<(), Error> {
+        let queue = move |tx: &dyn sql::Db| told.iter().try_for_each(|message| sql::outbox::queue(tx, message));
+        self.write(queue).await
+    }
+
     /// Keeps that rollbacks are not possible because of `about`, and queues what is told of it; whether that is new.
     ///
     /// # Errors

@@ -57,6 +57,8 @@ label_values! {
         UnknownPlatform = "unknown_platform",
         /// 408: the body did not arrive in time.
         TooSlow = "too_slow",
+        /// 401: the signature holds, but was made too long ago or too far in the future.
+        Late = "late",
         /// 413: the body is over the limit.
         TooLarge = "too_large",
         /// 415: the body is encoded.

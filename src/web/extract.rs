@@ -20,13 +20,30 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
         let text = text
             .map_err(|_| Problem::not_found("there is nothing at this address"))?
             .0;
-        let fits = text.chars().count() <= SEGMENT_CHARS_MAX && !text.chars().any(char::is_control);
-        if fits {
+        if fits(&text) {
             Ok(Self(text))
         } else {
             Err(Problem::not_found("there is nothing at this address"))
         }
     }
+}
+
+/// The two variable segments of a path, decoded.
+pub(super) struct Segments(pub(super) String, pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segments {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::<(String, String)>::from_request_parts(parts, state).await {
+            Ok(Path((first, second))) if fits(&first) && fits(&second) => Ok(Self(first, second)),
+            _ => Err(Problem::not_found("there is nothing at this address")),
+        }
+    }
+}
+
+fn fits(text: &str) -> bool {
+    text.chars().count() <= SEGMENT_CHARS_MAX && !text.chars().any(char::is_control)
 }
 
 /// The query, read into `T`. `T` denies unknown keys, so that a misspelt filter is not silently no filter.

@@ -14,6 +14,7 @@ mod limit;
 mod pages;
 mod problem;
 mod redact;
+mod refusals;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -51,6 +52,7 @@ pub struct App {
     limiter: Limiter,
     limits: Limits,
     readiness: health::Readiness,
+    refusals: refusals::Refusals,
 }
 
 impl App {
@@ -74,6 +76,7 @@ impl App {
             limiter,
             limits: Limits::default(),
             readiness: health::Readiness::default(),
+            refusals: refusals::Refusals::default(),
         }
     }
 }
@@ -114,6 +117,7 @@ fn health_routes() -> Routes {
 fn open_routes() -> Routes {
     health_routes()
         .route("/webhooks/{platform}", post(webhook::receive))
+        .route("/webhooks/{platform}/{secret}", post(webhook::receive_by_path))
         .route("/approve/{id}", get(approve::show).post(approve::give))
         .route("/style.css", get(pages::style))
 }
@@ -134,6 +138,7 @@ fn gated_routes(app: &Arc<App>) -> Routes {
         .route("/api/v1/runs/{id}/rollback", post(api::order))
         .route("/api/v1/deliveries", get(api::deliveries))
         .route("/api/v1/deliveries/{id}", get(api::delivery))
+        .route("/api/v1/refusals", get(refusals::list))
         .route("/api/v1/messages", get(api::messages))
         .route("/api/v1/messages/{id}", get(api::message))
         .route("/api/v1/messages/{id}/replay", post(api::replay))

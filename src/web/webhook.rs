@@ -1,4 +1,5 @@
-//! `POST /webhooks/{platform}`: takes a delivery in.
+//! `POST /webhooks/{platform}`: takes a delivery in. A platform that cannot sign may have its secret behind its name, where
+//! its file says so.
 //!
 //! Bounded, then verified over the raw bytes, then parsed, then stored; answered only when it is durable. Before the
 //! signature holds nothing is parsed, kept or told apart: every signature that does not hold gets the same bytes.
@@ -10,18 +11,20 @@ use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use http::header::HOST;
 use http::request::Parts;
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode, Uri};
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
 use super::body::{self, BodyError};
-use super::extract::Segment;
+use super::extract::{Segment, Segments};
 use super::problem::Problem;
 use super::server::Peer;
-use super::{App, gate};
+use super::{App, gate, refusals};
 use crate::config::{Config, PlatformConfig};
 use crate::domain::{DeliveryId, PlatformName};
-use crate::ingest::{self, Refused, Verified};
+use crate::ingest::{self, Received, Refused, Verified};
 use crate::store::{Accepted, NewDelivery};
 use crate::telemetry::Answer;
 
@@ -51,15 +54,30 @@ struct Refusal(Answer, Problem);
 
 /// Takes a delivery in.
 pub(super) async fn receive(State(app): State<Arc<App>>, platform: Segment, request: Request<Body>) -> Response {
+    receive_by(&app, platform.0, None, request).await
+}
+
+/// Takes a delivery in whose secret stands in its path.
+pub(super) async fn receive_by_path(
+    State(app): State<Arc<App>>,
+    Segments(platform, secret): Segments,
+    request: Request<Body>,
+) -> Response {
+    receive_by(&app, platform, Some(SecretString::from(secret)), request).await
+}
+
+async fn receive_by(app: &App, platform: String, secret: Option<SecretString>, request: Request<Body>) -> Response {
     let config = app.config.load_full();
-    let name = PlatformName::new(platform.0);
+    let name = PlatformName::new(platform);
     let (parts, body) = request.into_parts();
-    let Some(platform) = config.platforms.get(&name) else {
+    let known = config.platforms.get(&name);
+    // Where no secret is taken from a path, there is no such address.
+    let Some(platform) = known.filter(|platform| secret.is_none() || platform.kind.has_path_secret()) else {
         body::discard(&parts.headers, body).await;
         app.metrics.delivery(None, Answer::UnknownPlatform);
         return Problem::not_found("no platform of this name is configured").into_response();
     };
-    let (answer, response) = match take(&app, &config, &name, platform, &parts, body).await {
+    let (answer, response) = match take(app, &config, (&name, platform), &parts, secret.as_ref(), body).await {
         Ok((StatusCode::OK, receipt)) => (Answer::Duplicate, Json(receipt).into_response()),
         Ok((status, receipt)) => (Answer::Accepted, (status, Json(receipt)).into_response()),
         Err(Refusal(answer, problem)) => (answer, problem.into_response()),
@@ -71,35 +89,53 @@ pub(super) async fn receive(State(app): State<Arc<App>>, platform: Segment, requ
 async fn take(
     app: &App,
     config: &Config,
-    name: &PlatformName,
-    platform: &PlatformConfig,
+    (name, platform): (&PlatformName, &PlatformConfig),
     parts: &Parts,
+    secret: Option<&SecretString>,
     body: Body,
 ) -> Result<(StatusCode, Receipt), Refusal> {
     let headers = &parts.headers;
     // An unsigned body is refused whatever it says, so it is not kept in memory, only read to its end.
-    let keep = if is_signed(platform, headers) {
+    let keep = if secret.is_some() || is_signed(platform, headers) {
         body::Keep::Bytes
     } else {
         body::Keep::Nothing
     };
     let read = body::read(headers, body, BODY_BYTES_MAX, app.limits.body_time_max, keep).await;
     let bytes = read.map_err(|error| unverified(app, config, parts, unread(error)))?;
-    let verified = ingest::receive(&platform.kind, &platform.secrets, headers, &bytes, app.clock.wall());
-    let verified = match verified {
-        Ok(verified) => verified,
+    let url = address(config, parts);
+    let received = Received {
+        method: parts.method.as_str(),
+        url: url.as_ref(),
+        headers,
+        path_secret: secret.map(ExposeSecret::expose_secret),
+        body: &bytes,
+    };
+    let wall = app.clock.wall();
+    match ingest::receive(&platform.kind, &platform.secrets, &received, wall) {
+        Ok(verified) => store(app, name, verified, headers, bytes.clone()).await,
         Err(Refused::NotJson(why)) => {
             tracing::warn!(platform = %name, why, "a delivery's signature holds, but it is not JSON");
             let problem = Problem::bad_request("the signature holds, but the body is not JSON");
-            return Err(Refusal(Answer::NotJson, problem));
+            Err(Refusal(Answer::NotJson, problem))
         }
         Err(refused @ (Refused::Signature(_) | Refused::WrongApp { .. })) => {
-            tracing::info!(platform = %name, peer = ?parts.extensions.get::<Peer>(), why = %refused, "a delivery does not verify");
+            let is_late = refusals::keep(app, (name, platform), parts, &received, &refused);
+            let answer = if is_late { Answer::Late } else { Answer::Unverified };
             let problem = Problem::new(StatusCode::UNAUTHORIZED, UNVERIFIED).authenticate(CHALLENGE);
-            return Err(unverified(app, config, parts, Refusal(Answer::Unverified, problem)));
+            Err(unverified(app, config, parts, Refusal(answer, problem)))
         }
+    }
+}
+
+/// The address that the sender used, as far as it can be known here: below the public one, if that is configured.
+fn address(config: &Config, parts: &Parts) -> Option<Uri> {
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let base = match &config.server.public_url {
+        Some(public) => public.as_str().trim_end_matches('/').to_owned(),
+        None => format!("http://{}", parts.headers.get(HOST)?.to_str().ok()?),
     };
-    store(app, name, verified, headers, bytes).await
+    format!("{base}{path}").parse().ok()
 }
 
 /// Counts a request that did not verify against its sender; over the limit, that is what it is told.
@@ -194,9 +230,8 @@ async fn store(
 
 /// Whether the request carries a signature at all, right or wrong.
 fn is_signed(platform: &PlatformConfig, headers: &HeaderMap) -> bool {
-    platform
-        .kind
-        .recipes()
-        .iter()
-        .any(|recipe| headers.contains_key(&recipe.signature_header))
+    let recipes = platform.kind.recipes().iter();
+    recipes
+        .filter_map(|recipe| recipe.signature_header())
+        .any(|name| headers.contains_key(name))
 }

@@ -162,7 +162,9 @@ async fn whatever_is_wrong_with_a_signature_gets_the_same_bytes_and_changes_noth
         assert_eq!(stage.post("/webhooks/temps", &headers, BODY).await.status, expected);
     }
     assert_eq!(stage.deliveries().await.len(), 1);
-    assert!(stage.heard().is_empty() && stage.targets().is_empty());
+    // Those that are signed and late are told of; nothing else follows from any of them.
+    let only_told = stage.heard().iter().all(|told| told.starts_with("delivery.missed"));
+    assert!(only_told && stage.targets().is_empty(), "{:?}", stage.heard());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -219,6 +221,73 @@ async fn a_hundred_replays_at_once_are_one_delivery() {
     let of = |status: u16| answers.iter().filter(|answer| answer.status == status).count();
     assert_eq!((of(202), of(200)), (1, 99));
     assert_eq!(stage.deliveries().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_redelivery_is_a_duplicate_and_a_person_may_look_again() {
+    let stage = Stage::new(Generation::Guide, Setup::default()).await;
+    let good = stage.known_good("aaaaaaa1").await;
+    let body = json!({"event": "deploy.live", "delivery_id": "whk_again", "deployment_id": good, "app": "shop"});
+    let body = body.to_string().into_bytes();
+    // A platform signs a delivery that somebody sends again anew; the window is as it was.
+    let mut statuses = Vec::new();
+    for late_s in [5, 0] {
+        let headers = signed(now_s() - late_s, SECRET, &body);
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        statuses.push(stage.post("/webhooks/temps", &headers, &body).await.status);
+    }
+    assert_eq!(statuses, [202, 200]);
+    let runs = stage.api("/api/v1/runs?limit=200").await;
+    let before = runs["items"].as_array().expect("runs");
+    assert_eq!(before.len(), 1, "the redelivery began no run: {runs:#}");
+    let bearer = format!("Bearer {ADMIN_TOKEN}");
+    let asked = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let answer = stage.post("/api/v1/runs", &asked, br#"{"app":"shop"}"#).await;
+    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+    let begun: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
+    assert!(begun["run"].is_string() && begun["run"] != before[0]["id"], "{begun}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_refused_delivery_is_explained_to_its_operator() {
+    let stage = Stage::new(Generation::Guide, Setup::default()).await;
+    let late = signed(now_s() - 400, SECRET, BODY);
+    let headers: Vec<(&str, &str)> = late.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert_eq!(stage.post("/webhooks/temps", &headers, BODY).await.status, 401);
+    let list = |format: &str| {
+        let listed = crate::stage::backstop()
+            .args([
+                "deliveries",
+                "--refused",
+                "--agent",
+                &stage.agent.url,
+                "--format",
+                format,
+            ])
+            .env("BACKSTOP_ADMIN_TOKEN", ADMIN_TOKEN)
+            .output()
+            .expect("it runs");
+        assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+        String::from_utf8(listed.stdout).expect("text")
+    };
+    let text = list("text");
+    for shown in [
+        "temps from 127.0.0.1",
+        "s in the past",
+        "holds by secret 1 of 1",
+        "x-temps-signature",
+    ] {
+        assert!(text.contains(shown), "{shown}: {text}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&list("json")).expect("JSON");
+    assert_eq!(json["items"][0]["body"], String::from_utf8_lossy(BODY).as_ref());
+    // Whoever had the secret may not know of the wrong clock: the endpoints are told.
+    let told = stage
+        .receiver
+        .wait_for(crate::stage::SOON, |message| message.event() == "delivery.missed")
+        .await
+        .expect("told");
+    assert!(told.signed && told.body["about"] == "platform temps", "{:#}", told.body);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -412,3 +412,65 @@ async fn a_demo_in_which_one_step_does_not_come_true_says_so() {
         .expect("a stage");
     assert!(!came_true);
 }
+
+#[test]
+fn verify_knows_every_recipe_and_says_what_would_have_held() {
+    let folder = tempfile::tempdir().expect("folder");
+    let body = folder.path().join("body.json");
+    let (compact, spaced) = (r#"{"id":"evt_1","list":[1,2]}"#, r#"{"id": "evt_1", "list": [1, 2]}"#);
+    let recipe = backstop::signature::built_in("stripe").expect("a recipe");
+    let url = "https://b.example/webhooks/p".parse().expect("an address");
+    let letter = backstop::signature::Letter {
+        method: "POST",
+        url: &url,
+        id: "",
+        timestamp_s: 1_773_325_321,
+        body: compact.as_bytes(),
+    };
+    let signed = backstop::signature::sign(&recipe, SECRET, &letter).expect("signed");
+    let header = format!("{}: {}", signed[0].0, signed[0].1.to_str().expect("text"));
+    let verify = |recipe: &str, arrived: &str, at: &str| {
+        std::fs::write(&body, arrived).expect("written");
+        let body = body.to_str().expect("text");
+        let said = backstop()
+            .args(["verify", "--recipe", recipe, "--body", body, "-H", &header, "--at", at])
+            .args(["--secret-env", "OLD", "--secret-env", "NEW"])
+            .env("OLD", "whsec_another-secret")
+            .env("NEW", SECRET)
+            .output()
+            .expect("it runs");
+        let text = String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned();
+        assert!(!text.contains(&SECRET[6..]) && !text.contains(&header[40..]), "{text}");
+        (said.status.code(), text)
+    };
+    let soon = "2026-03-12T14:22:01Z";
+    for (recipe, arrived, at, code, expected) in [
+        (
+            "stripe",
+            compact,
+            soon,
+            0,
+            "by the secret in NEW and the recipe `stripe`",
+        ),
+        (
+            "stripe",
+            spaced,
+            soon,
+            1,
+            "holds by NEW if the body is printed compactly",
+        ),
+        (
+            "stripe",
+            compact,
+            "2026-03-12T15:22:01Z",
+            1,
+            "holds by NEW: only its time is too far",
+        ),
+        ("github", compact, soon, 1, "holds by NEW and the recipe `stripe`"),
+        ("strype", compact, soon, 1, "there is no recipe `strype`"),
+    ] {
+        let (exit, said) = verify(recipe, arrived, at);
+        assert!(said.contains(expected), "{expected}: {said}");
+        assert_eq!(exit, Some(code), "{said}");
+    }
+}

@@ -189,3 +189,59 @@ fn entries_that_are_none() {
        = help: it is read from the environment variable `UNSET`: set it
     "#);
 }
+
+#[test]
+fn what_signs_deliveries_must_be_a_key() {
+    let temps = include_str!("../../platform/files/temps.toml");
+    let ours = temps.replacen("recipe = \"temps\"", "recipe = \"standard-webhooks\"", 1);
+    let (before, after) = ours.split_once("[[signature]]\nrecipe = \"temps-guide\"").unwrap();
+    let of = |kind: &str, secret: &str| {
+        let main = format!(
+            "[platform.p]\nkind = \"{kind}\"\nurl = \"https://p.example\"\ntoken = \"{{{{ secret.T }}}}\"\n\
+             secret = [\"{{{{ secret.GOOD }}}}\", \"{{{{ secret.S }}}}\"]\n[check.home]\nget = \"/\"\n"
+        );
+        Given::main(&main)
+            .file("./ours.toml", &format!("{before}{after}"))
+            .var("T", "long-enough-value")
+            .var("GOOD", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+            .var("S", secret)
+    };
+    for (kind, secret, expected) in [
+        (
+            "temps",
+            "short",
+            "secret 2 of 2, can open no delivery: by the recipe `temps`, its key has 5 bytes",
+        ),
+        (
+            "./ours.toml",
+            "whsec_",
+            "by the recipe `standard-webhooks`, it is empty",
+        ),
+        (
+            "./ours.toml",
+            "whsec_AAAAAAAA",
+            "its key has 6 bytes, and at least 16 are needed",
+        ),
+        (
+            "./ours.toml",
+            "whsec_not base64 at all",
+            "it is not Base64 behind its prefix",
+        ),
+        (
+            "./ours.toml",
+            "whpk_AAAAAAAAAAAAAAAAAAAAAAAA",
+            "its key has 18 bytes; an Ed25519 public key has 32",
+        ),
+        ("temps", "", "secret `S` is empty"),
+        ("temps", "  ", "secret `S` is empty"),
+    ] {
+        let said = of(kind, secret).problems();
+        assert!(said.contains(expected), "{kind} {secret:?}: {said}");
+        assert!(
+            secret.trim().len() < 6 || !said.contains(secret.trim_start_matches("whsec_")) || secret == "whsec_",
+            "{said}"
+        );
+    }
+    of("temps", "long-enough").config();
+    of("./ours.toml", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD").config();
+}

@@ -1,5 +1,7 @@
 //! Who may ask, and that what others wrote stays text.
 
+mod hostile;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
