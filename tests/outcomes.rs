@@ -11,7 +11,7 @@ use axum::response::IntoResponse as _;
 use axum::routing::post;
 use backstop::domain::{EndpointName, MessageId, Timestamp};
 use backstop::http::{Client, Network};
-use backstop::outcome::{Address, Attempted, Endpoint, Format, Next, RESPONSE_BYTES_MAX, When, attempt, judge_attempt};
+use backstop::outcome::{Address, Attempted, Endpoint, Format, Next, RESPONSE_BYTES_MAX, attempt, judge_attempt};
 use backstop::signature::{sign_standard, sign_timestamped};
 use http::{HeaderMap, Response, StatusCode};
 use tokio::net::TcpListener;
@@ -47,13 +47,12 @@ async fn receiver(answer: Answer) -> (String, Seen) {
 
 fn endpoint(url: &str, format: Format, secret: Option<&str>) -> Endpoint {
     Endpoint {
-        approve: false,
-        name: EndpointName::new("ops"),
-        format,
-        url: Address::parse(url).expect("an address"),
-        secret: secret.map(Into::into),
-        events: Vec::new(),
-        when: When::default(),
+        secrets: secret.into_iter().map(Into::into).collect(),
+        ..Endpoint::new(
+            EndpointName::new("ops"),
+            format,
+            Address::parse(url).expect("an address"),
+        )
     }
 }
 
@@ -123,6 +122,75 @@ async fn a_chat_gets_no_signature_and_a_plain_secret_only_ours() {
             "{format:?} {secret:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn while_a_secret_is_rotated_both_sign_and_the_address_is_signed_where_asked() {
+    const NEW: &str = "whsec_bmV3LXNlY3JldC1vZi10aGUtb3V0Y29tZS10ZXN0cw==";
+    let (url, seen) = receiver(|_| StatusCode::OK.into_response()).await;
+    let rotating = Endpoint {
+        secrets: vec![NEW.into(), SECRET.into()],
+        key_id: Some("k1".to_owned()),
+        headers: vec![(http::header::AUTHORIZATION, "Bearer a-token".parse().expect("a header"))],
+        ..endpoint(&url, Format::Plain, None)
+    };
+    attempted(&rotating).await;
+    let (_, headers, _) = seen.lock().expect("lock").remove(0);
+    let of = |secret: &str| sign_standard(secret, "whk_1", WALL.as_secs(), BODY).expect("a signature");
+    assert_eq!(headers["webhook-signature"], format!("{} {}", of(NEW), of(SECRET)));
+    assert_eq!(
+        headers["x-webhook-signature"],
+        sign_timestamped(NEW, WALL.as_secs(), BODY)
+    );
+    assert_eq!(headers["authorization"], "Bearer a-token");
+    let request = backstop::signature::SignedRequest {
+        method: "POST",
+        target_uri: &url,
+        content_type: "application/json",
+        body: BODY,
+    };
+    let signed = backstop::signature::sign_request(NEW, "k1", WALL.as_secs(), request);
+    assert_eq!(headers["signature"], signed.signature);
+    assert_eq!(headers["signature-input"], signed.signature_input);
+    assert_eq!(headers["content-digest"], signed.content_digest);
+}
+
+#[tokio::test]
+async fn a_key_pair_signs_only_what_its_public_half_can_verify() {
+    const PAIR: &str = "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg==";
+    let (url, seen) = receiver(|_| StatusCode::OK.into_response()).await;
+    attempted(&endpoint(&url, Format::Plain, Some(PAIR))).await;
+    let (_, headers, _) = seen.lock().expect("lock").remove(0);
+    assert!(!headers.contains_key("x-webhook-signature"), "{headers:?}");
+    let signature = headers["webhook-signature"].to_str().expect("text");
+    assert!(signature.starts_with("v1a,") && !signature.contains(' '), "{signature}");
+}
+
+#[tokio::test]
+async fn a_routing_key_is_sent_and_taken_out_of_what_is_kept() {
+    let (url, seen) =
+        receiver(|_| (StatusCode::BAD_REQUEST, "key R0UT1NG-KEY-0123456789 is wrong").into_response()).await;
+    let pager = Endpoint {
+        credential: Some("R0UT1NG-KEY-0123456789".into()),
+        ..endpoint(&url, Format::PagerDuty, None)
+    };
+    let client = Client::new(Network::default()).expect("a client");
+    let body = br#"{"routing_key":"","event_action":"resolve"}"#;
+    let result = attempt(
+        &client,
+        &pager,
+        &MessageId::new("whk_1"),
+        body,
+        "application/json",
+        WALL,
+    )
+    .await;
+    assert_eq!(result.response_excerpt, "key [redacted] is wrong");
+    let (_, _, sent) = seen.lock().expect("lock").remove(0);
+    assert_eq!(
+        sent.as_ref(),
+        br#"{"routing_key":"R0UT1NG-KEY-0123456789","event_action":"resolve"}"#
+    );
 }
 
 #[tokio::test]

@@ -213,6 +213,14 @@ const FILES: &[(&str, &str)] = &[
         "outcome.a = { discord = 'https://b', events = 'rolback.failed' }",
         "outcome.a = { discord = 'https://b', events = ['rollback.*', 'smoke_test.failed'], when.env = 'production' }",
     ),
+    ("outcome.a = { pagerduty = 'k', slack = 'https://b' }", "outcome.a = { pagerduty = 'k', url = 'https://b' }"),
+    ("outcome.a = { url = 'https://a', concurrency = 0 }", "outcome.a = { url = 'https://a', concurrency = 4, rate = '10/s' }"),
+    ("outcome.a = { url = 'https://a', rate = '10/d' }", "outcome.a = { teams = '{{ secret.S }}', rate = 'off' }"),
+    ("outcome.a = { url = 'https://a', secret = [] }", "outcome.a = { cdevents = 'https://a', secret = ['a', 'b'], rfc9421 = true, key_id = 'k' }"),
+    (
+        "outcome.a = { url = 'https://a', template = 'a.json', content_type = 'json' }",
+        "outcome.a = { url = 'https://a', template = '{}', content_type = 'text/plain', headers.Authorization = 'x' }",
+    ),
     ("outcome.a = { url = 'https://a', when.branch = 'x' }", "outcome.a = { url = 'https://a', when.app = ['a', 'b'] }"),
 ];
 

@@ -70,8 +70,13 @@ pub(super) enum Command {
     #[command(after_help = "Example: backstop trust label run_01k… wrong")]
     Trust(TrustArgs),
     /// List deliveries and outgoing messages, show one, or deliver a message again.
-    #[command(after_help = "Example: backstop deliveries replay whk_01k…_2_0")]
+    #[command(
+        after_help = "Example: backstop deliveries replay whk_01k…_2_0\n         backstop deliveries replay --endpoint ops --failed --since 2h"
+    )]
     Deliveries(DeliveriesArgs),
+    /// List the endpoints of outcomes with how they fare, send one a test, or switch it on again.
+    #[command(after_help = "Example: backstop outcomes test ops\n         backstop outcomes enable ops")]
+    Outcomes(OutcomesArgs),
     /// Withhold rollbacks of an app; it ends by itself.
     #[command(after_help = "Example: backstop pause shop --for 2h")]
     Pause(PauseArgs),
@@ -437,10 +442,53 @@ pub(super) enum DeliveriesCommand {
         #[command(flatten)]
         agent: AgentArgs,
     },
-    /// Deliver an outgoing message again: the same bytes, the same id, signed anew.
-    Replay {
-        /// The message.
-        id: String,
+    /// Deliver outgoing messages again: the same bytes, the same id, signed anew.
+    Replay(ReplayArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("which").required(true).multiple(true).args(["ids", "endpoint", "failed"]))]
+pub(super) struct ReplayArgs {
+    /// The messages.
+    #[arg(value_name = "ID", conflicts_with_all = ["endpoint", "failed", "since", "until"])]
+    pub(super) ids: Vec<String>,
+    /// Every message to this endpoint.
+    #[arg(long, value_name = "NAME")]
+    pub(super) endpoint: Option<String>,
+    /// Only those that were given up.
+    #[arg(long)]
+    pub(super) failed: bool,
+    /// Only those of the last so long.
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub(super) since: Option<std::time::Duration>,
+    /// Only those that are older than this.
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub(super) until: Option<std::time::Duration>,
+    #[command(flatten)]
+    pub(super) agent: AgentArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OutcomesArgs {
+    #[command(subcommand)]
+    pub(super) command: Option<OutcomesCommand>,
+    #[command(flatten)]
+    pub(super) agent: AgentArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum OutcomesCommand {
+    /// Send a signed test message, and say what the endpoint answered.
+    Test {
+        /// The endpoint: `ops` for [outcome.ops].
+        name: String,
+        #[command(flatten)]
+        agent: AgentArgs,
+    },
+    /// Switch an endpoint on that was switched off; what waits for it is delivered.
+    Enable {
+        /// The endpoint.
+        name: String,
         #[command(flatten)]
         agent: AgentArgs,
     },

@@ -199,11 +199,7 @@ pub(super) async fn deliveries(args: &DeliveriesArgs) -> anyhow::Result<Exit> {
                 .await?;
             println!("{answer:#}");
         }
-        Some(DeliveriesCommand::Replay { id, agent }) => {
-            let path = format!("/api/v1/messages/{}/replay", segment(id));
-            Remote::new(agent)?.change(Method::POST, &path, None).await?;
-            println!("{} is queued again", plain(id));
-        }
+        Some(DeliveriesCommand::Replay(args)) => super::outcomes::replay(args).await?,
     }
     Ok(Exit::Ok)
 }
@@ -257,7 +253,7 @@ pub(super) async fn rollback(args: &RunArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-fn print_list(answer: &Value, columns: &[(&str, &str)], format: Format, empty: &str) {
+pub(super) fn print_list(answer: &Value, columns: &[(&str, &str)], format: Format, empty: &str) {
     if format == Format::Json {
         return println!("{answer:#}");
     }

@@ -13,6 +13,7 @@ pub mod demo;
 mod deployment;
 mod explain;
 mod lint;
+mod outcomes;
 mod schema;
 mod send;
 mod serve;
@@ -95,6 +96,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
             Command::Runs(args) => ask::runs(&args).await,
             Command::Trust(args) => trust::run(&args).await,
             Command::Deliveries(args) => ask::deliveries(&args).await,
+            Command::Outcomes(args) => outcomes::run(&args).await,
             Command::Pause(args) => ask::pause(&args).await,
             Command::Resume(args) => ask::resume(&args).await,
             Command::Approve(args) => ask::approve(&args).await,

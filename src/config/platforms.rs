@@ -182,7 +182,7 @@ impl Reader<'_> {
     }
 
     /// One secret, or those of a rotation.
-    fn secret_list(&mut self, node: &Node<'_>) -> Option<Vec<SecretString>> {
+    pub(super) fn secret_list(&mut self, node: &Node<'_>) -> Option<Vec<SecretString>> {
         let Some(items) = node.as_array() else {
             return Some(vec![self.secrets.secret(node, &mut self.problems)?]);
         };

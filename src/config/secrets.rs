@@ -209,6 +209,14 @@ impl<'e> Secrets<'e> {
         Some(value)
     }
 
+    /// The text of a file beside the main one.
+    pub(super) fn read_beside(&self, path: &str) -> Result<String, String> {
+        let path = self.directory.join(path);
+        self.env
+            .read(&path)
+            .map_err(|error| format!("the file {} cannot be read: {error}", path.display()))
+    }
+
     /// Reads a text in which `{{ secret.X }}` may stand, for a setting that is not itself a secret.
     pub(super) fn text(&mut self, node: &Node<'_>, problems: &mut Problems) -> Option<String> {
         let text = node.string(problems)?;

@@ -59,7 +59,25 @@ pub(super) const WORDS: &[(&str, &str)] = &[
         "discord",
         "a receiver of outcomes is a table with a name: `[outcome.chat]` with `discord = …`",
     ),
+    (
+        "teams",
+        "a receiver of outcomes is a table with a name: `[outcome.chat]` with `teams = …`",
+    ),
+    (
+        "pagerduty",
+        "a receiver of outcomes is a table with a name: `[outcome.page]` with `pagerduty = …`",
+    ),
+    (
+        "cdevents",
+        "a receiver of outcomes is a table with a name: `[outcome.bus]` with `cdevents = …`",
+    ),
     ("events", "it belongs in [outcome.X]"),
+    ("template", "it belongs in [outcome.X]"),
+    ("content_type", "it belongs in [outcome.X], beside `template`"),
+    ("rfc9421", "it belongs in [outcome.X]"),
+    ("key_id", "it belongs in [outcome.X], beside `rfc9421`"),
+    ("concurrency", "it belongs in [outcome.X]"),
+    ("rate", "it belongs in [outcome.X]"),
     (
         "approve",
         "the mode is `mode = \"approve\"`; who may approve is `approve = true` in [outcome.X]",

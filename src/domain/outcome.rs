@@ -55,6 +55,8 @@ outcome_events! {
     DeliveryMissed = "delivery.missed";
     /// An endpoint keeps failing.
     EndpointFailing = "endpoint.failing";
+    /// A person asked for a message, to see whether it comes through.
+    EndpointTest = "endpoint.test";
     /// A rollback could not be made now.
     ProtectionLost = "protection.lost";
     /// A rollback could be made again.

@@ -7,10 +7,10 @@ use http::{HeaderName, HeaderValue, Method};
 use secrecy::ExposeSecret as _;
 
 use super::endpoint::{Endpoint, Format};
-use super::{redact, schedule};
+use super::{can_sign_requests, pagerduty, redact, schedule};
 use crate::domain::{MessageId, Reason, Timestamp};
 use crate::http::{Client, Trust};
-use crate::signature::{sign_standard, sign_timestamped};
+use crate::signature::{SignedRequest, sign_request, sign_standard_all, sign_timestamped};
 use crate::step::{Redactor, Request, Response};
 
 /// How long an endpoint may take to answer; after it is before the next attempt.
@@ -50,7 +50,10 @@ pub async fn attempt(
     };
     let request = Request {
         headers,
-        body: Some(body.to_vec()),
+        body: Some(match endpoint.format {
+            Format::PagerDuty => pagerduty::complete(body, endpoint.credential.as_ref()),
+            _ => body.to_vec(),
+        }),
         // Twice what is kept, so that no secret is cut in half where it ends.
         body_bytes_max: 2 * RESPONSE_BYTES_MAX,
         cut_body: true,
@@ -90,7 +93,11 @@ impl Attempted {
     }
 }
 
-/// What the request carries besides its body. Plain messages are signed; chats read no signature and get none.
+/// What the request carries besides its body. Chats read no signature and get none.
+///
+/// While a secret is rotated, `webhook-signature` carries a signature by each, the newest first; the others have room for one, which
+/// is the newest secret's that can make it. A `whsk_…` key signs nothing but `webhook-signature`: its receiver has only the public
+/// half, and could verify no other.
 fn headers(
     endpoint: &Endpoint,
     message: &MessageId,
@@ -99,20 +106,37 @@ fn headers(
     wall: Timestamp,
 ) -> Result<Vec<(HeaderName, HeaderValue)>, InvalidHeaderValue> {
     let mut headers = vec![(CONTENT_TYPE, HeaderValue::from_str(content_type)?)];
-    let Some(secret) = endpoint.secret.as_ref().filter(|_| endpoint.format == Format::Plain) else {
+    headers.extend(endpoint.headers.iter().cloned());
+    if !endpoint.format.is_signed() {
         return Ok(headers);
-    };
-    let (secret, timestamp_s) = (secret.expose_secret(), wall.as_secs());
+    }
+    let secrets = || endpoint.secrets.iter().map(|secret| secret.expose_secret());
+    let timestamp_s = wall.as_secs();
     let mut add = |name: &'static str, value: &str| -> Result<(), InvalidHeaderValue> {
         headers.push((HeaderName::from_static(name), HeaderValue::from_str(value)?));
         Ok(())
     };
-    add("x-webhook-timestamp", &timestamp_s.to_string())?;
-    add("x-webhook-signature", &sign_timestamped(secret, timestamp_s, body))?;
-    if let Some(signature) = sign_standard(secret, message.as_str(), timestamp_s, body) {
+    let newest = secrets().find(|secret| can_sign_requests(secret));
+    if let Some(secret) = newest {
+        add("x-webhook-timestamp", &timestamp_s.to_string())?;
+        add("x-webhook-signature", &sign_timestamped(secret, timestamp_s, body))?;
+    }
+    if let Some(signatures) = sign_standard_all(secrets(), message.as_str(), timestamp_s, body) {
         add("webhook-id", message.as_str())?;
         add("webhook-timestamp", &timestamp_s.to_string())?;
-        add("webhook-signature", &signature)?;
+        add("webhook-signature", &signatures)?;
+    }
+    if let Some((secret, key_id)) = newest.zip(endpoint.key_id.as_deref()) {
+        let request = SignedRequest {
+            method: Method::POST.as_str(),
+            target_uri: &endpoint.url.target_uri(),
+            content_type,
+            body,
+        };
+        let signed = sign_request(secret, key_id, timestamp_s, request);
+        add("content-digest", &signed.content_digest)?;
+        add("signature-input", &signed.signature_input)?;
+        add("signature", &signed.signature)?;
     }
     Ok(headers)
 }

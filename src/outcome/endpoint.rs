@@ -2,9 +2,13 @@
 
 use std::fmt;
 
+use http::{HeaderName, HeaderValue};
 use secrecy::SecretString;
 use url::Url;
 
+use super::layout::Layout;
+use super::pace::Rate;
+use super::pagerduty;
 use crate::domain::{EndpointName, Glob, Outcome, OutcomeEvent};
 
 /// How an endpoint reads its messages.
@@ -12,26 +16,111 @@ use crate::domain::{EndpointName, Glob, Outcome, OutcomeEvent};
 pub enum Format {
     /// Our own JSON, one object per outcome.
     Plain,
+    /// A CDEvent in a CloudEvent, structured mode.
+    CdEvents,
+    /// What a template of the config makes of it.
+    Template,
     /// A Slack incoming webhook: Block Kit.
     Slack,
     /// A Discord webhook: one embed.
     Discord,
+    /// A Microsoft Teams webhook: an adaptive card.
+    Teams,
+    /// PagerDuty's Events API v2.
+    PagerDuty,
 }
+
+/// What a format's receivers are like.
+struct Row {
+    format: Format,
+    /// Its word on the dashboard and in the API.
+    word: &'static str,
+    /// The key of the config that holds the address, or what stands in for it.
+    key: &'static str,
+    /// They verify signatures.
+    signed: bool,
+    /// Whoever has the address can post there.
+    secret_address: bool,
+    /// How many messages they take, unless the config says otherwise.
+    rate: Option<Rate>,
+}
+
+const fn row(format: Format, word: &'static str, key: &'static str) -> Row {
+    Row {
+        format,
+        word,
+        key,
+        signed: true,
+        secret_address: false,
+        rate: None,
+    }
+}
+
+const fn chat(format: Format, word: &'static str, rate: Rate) -> Row {
+    Row {
+        signed: false,
+        secret_address: true,
+        rate: Some(rate),
+        ..row(format, word, word)
+    }
+}
+
+/// A row for each format. The rates are what the chats say that they take.
+static ROWS: [Row; 7] = [
+    row(Format::Plain, "plain", "url"),
+    row(Format::CdEvents, "cdevents", "cdevents"),
+    row(Format::Template, "template", "url"),
+    // <https://docs.slack.dev/apis/web-api/rate-limits>: one message a second.
+    chat(Format::Slack, "slack", Rate::per_second(1)),
+    // <https://docs.discord.com/developers/topics/rate-limits>: five in two seconds for a webhook, as its headers say.
+    chat(Format::Discord, "discord", Rate::per_second(2)),
+    // Four requests a second to one webhook.
+    chat(Format::Teams, "teams", Rate::per_second(4)),
+    Row {
+        signed: false,
+        ..row(Format::PagerDuty, "pagerduty", "pagerduty")
+    },
+];
 
 impl Format {
     /// Every format there is.
-    pub const ALL: &'static [Self] = &[Self::Plain, Self::Slack, Self::Discord];
+    pub const ALL: &'static [Self] = &[
+        Self::Plain,
+        Self::CdEvents,
+        Self::Template,
+        Self::Slack,
+        Self::Discord,
+        Self::Teams,
+        Self::PagerDuty,
+    ];
 
-    /// The word of the config and of the dashboard; in the config the chat formats' words are the keys of their
-    /// addresses.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Plain => "plain",
-            Self::Slack => "slack",
-            Self::Discord => "discord",
-        }
+    fn row(self) -> &'static Row {
+        ROWS.iter().find(|row| row.format == self).unwrap_or(&ROWS[0])
+    }
+
+    /// The word of the API and of the dashboard.
+    pub fn as_str(self) -> &'static str {
+        self.row().word
+    }
+
+    /// The key of the config that holds the address, or for PagerDuty what stands in for it.
+    pub fn key(self) -> &'static str {
+        self.row().key
+    }
+
+    /// Whether its receivers verify signatures.
+    pub fn is_signed(self) -> bool {
+        self.row().signed
+    }
+
+    /// Whether whoever has the address can post there.
+    pub fn has_secret_address(self) -> bool {
+        self.row().secret_address
     }
 }
+
+/// Attempts under way at once to one endpoint, unless the config says otherwise.
+pub const CONCURRENCY_DEFAULT: usize = 4;
 
 /// A receiver of outcomes, as the config has it.
 #[derive(Clone, Debug)]
@@ -42,14 +131,48 @@ pub struct Endpoint {
     pub format: Format,
     /// Where it listens. For chat formats this is the credential itself.
     pub url: Address,
-    /// What signs the messages. Without one they go unsigned, as chat formats expect.
-    pub secret: Option<SecretString>,
-    /// Patterns of event names, such as `rollback.*`; none stands for all.
+    /// What signs the messages; several while a secret is rotated, the newest first. Without one they go unsigned, as chat
+    /// formats expect.
+    pub secrets: Vec<SecretString>,
+    /// Requests are signed by RFC 9421 too, with the first secret, under this name of the key.
+    pub key_id: Option<String>,
+    /// What the receiver knows us by, where that stands in the body and must not be kept with it: PagerDuty's routing key.
+    pub credential: Option<SecretString>,
+    /// Headers of the config's own.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// How [`Format::Template`] is laid out.
+    pub layout: Option<Layout>,
+    /// Patterns of event names, such as `rollback.*`; none stands for all, or for what wakes somebody where the format pages.
     pub events: Vec<String>,
     /// The apps and environments that it wants to hear of.
     pub when: When,
     /// Its readers may approve rollbacks: only such an endpoint gets the link.
     pub approve: bool,
+    /// Attempts under way at once. One that wakes somebody has a place of its own.
+    pub concurrency: usize,
+    /// How many messages it is sent in a time at most.
+    pub rate: Option<Rate>,
+}
+
+impl Endpoint {
+    /// An endpoint that wants everything, unsigned.
+    pub fn new(name: EndpointName, format: Format, url: Address) -> Self {
+        Self {
+            name,
+            format,
+            url,
+            secrets: Vec::new(),
+            key_id: None,
+            credential: None,
+            headers: Vec::new(),
+            layout: None,
+            events: Vec::new(),
+            when: When::default(),
+            approve: false,
+            concurrency: CONCURRENCY_DEFAULT,
+            rate: format.row().rate,
+        }
+    }
 }
 
 /// Which apps and environments; a list without patterns stands for all of them.
@@ -63,7 +186,10 @@ pub struct When {
 
 /// Whether `endpoint` is to be told `outcome`.
 pub fn wants(endpoint: &Endpoint, outcome: &Outcome) -> bool {
-    any_matches(&endpoint.events, outcome.event.as_str())
+    let event = outcome.event;
+    // An incident that an endpoint was told of is ended there, whatever else it wants to hear.
+    let ends = endpoint.format == Format::PagerDuty && pagerduty::resolves(event);
+    (ends || any_matches(&endpoint.events, event.as_str()))
         && any_matches(&endpoint.when.app, &outcome.app)
         && any_matches(&endpoint.when.env, &outcome.environment)
 }
@@ -114,6 +240,15 @@ impl Address {
         self.0
             .port()
             .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
+    /// The address as it is signed: without a user's name and password, which travel in a header.
+    pub(super) fn target_uri(&self) -> String {
+        let mut url = self.0.clone();
+        // Neither can fail on an address with a host.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        url.into()
     }
 
     /// The whole address, for the one request that goes there.

@@ -1,4 +1,4 @@
-//! Takes an endpoint's own address and secret out of what its receiver answered, before that is kept.
+//! Takes an endpoint's own address and secrets out of what its receiver answered, before that is kept.
 
 use secrecy::ExposeSecret;
 
@@ -21,11 +21,20 @@ pub(super) fn redactor(endpoint: &Endpoint) -> Redactor {
     let mut redactor = Redactor::new(parts);
     redactor.add(url.as_str());
     redactor.add(url.password().unwrap_or_default());
-    if let Some(secret) = &endpoint.secret {
+    for secret in endpoint.secrets.iter().chain(&endpoint.credential) {
         let secret = secret.expose_secret();
         redactor.add(secret);
         // What the prefix stands before is the key itself.
-        redactor.add(secret.strip_prefix("whsec_").unwrap_or_default());
+        for prefix in ["whsec_", "whsk_"] {
+            redactor.add(secret.strip_prefix(prefix).unwrap_or_default());
+        }
+    }
+    for (_, value) in &endpoint.headers {
+        let value = value.to_str().unwrap_or_default();
+        redactor.add(value);
+        // `Bearer TOKEN`: the token by itself, too.
+        let parts = value.split_whitespace().filter(|part| part.len() >= PART_BYTES_MIN);
+        parts.for_each(|part| redactor.add(part));
     }
     redactor
 }

@@ -14,8 +14,10 @@ pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// The wait before each attempt, and how much jitter may lengthen it, both in seconds.
 const WAITS_S: [(u64, u64); ATTEMPTS_MAX as usize] = [(0, 0), (10, 5), (30, 10), (120, 30), (600, 60), (3600, 0)];
 
-/// Answers after which the same bytes would only be refused again.
-const DETERMINISTIC_REFUSALS: &[u16] = &[400, 413];
+/// Answers that find fault with the message itself, which never changes: malformed, too large, an address or header too long, a
+/// type or content that is not taken. 401, 403, 404 and 405 are tried again, because a receiver that is being deployed or whose
+/// secret is being changed answers so for a while.
+const DETERMINISTIC_REFUSALS: &[u16] = &[400, 413, 414, 415, 422, 431];
 
 /// What follows an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -26,6 +26,25 @@ impl Severity {
         }
     }
 
+    /// How grave it is, below what wakes somebody.
+    pub(super) const fn gravity(self) -> u32 {
+        match self {
+            Self::Info | Self::Good => 0,
+            Self::Warning => 1,
+            Self::Critical => 2,
+        }
+    }
+
+    /// Its word in templates.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Good => "good",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+
     /// A sign before the title, so that colour is not the only thing that tells.
     pub(super) const fn sign(self) -> &'static str {
         match self {
@@ -142,6 +161,11 @@ pub(super) static TABLE: &[Words] = &[
         event: OutcomeEvent::EndpointFailing, severity: Severity::Warning,
         title: "An outcome endpoint keeps failing",
         next: "Check the endpoint's address, secret and logs, then replay what it missed.",
+    },
+    Words {
+        event: OutcomeEvent::EndpointTest, severity: Severity::Info,
+        title: "This is a test",
+        next: "Nothing; somebody asked whether messages come through.",
     },
     Words {
         event: OutcomeEvent::ProtectionLost, severity: Severity::Critical,

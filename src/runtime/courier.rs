@@ -1,27 +1,30 @@
 //! The courier: takes due messages from the outbox, makes one signed attempt each, and records what came of it.
+//!
+//! What ends makes it look at that endpoint only, so that many endpoints with much to be sent do not slow each other down; it
+//! looks at all of them when there is news, when something is due again, and every few seconds for what others left.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
-use crate::domain::{AgentId, EndpointName, Notice, OutcomeEvent};
+use crate::domain::{AgentId, EndpointName, Notice, OutcomeEvent, Timestamp};
 use crate::http::Client;
 use crate::outcome::{self, Standing};
-use crate::store::{self, Attempt, Faring, Message, NewMessage, Next, Store};
+use crate::store::{self, Attempt, Due, Faring, Message, NewMessage, Next, Store};
 
+use super::lanes::Lanes;
 use super::notices;
 
-/// Messages taken from the outbox at once.
-const BATCH_MAX: usize = 64;
-/// Attempts under way at once to one endpoint.
-const PER_ENDPOINT_MAX: usize = 4;
+/// Attempts that have ended and were not noticed yet; more of them wait.
+const ENDINGS_MAX: usize = 1_024;
+/// The outbox is looked at again after this, if it could not be.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// What came of an attempt is recorded again after this, if it could not be.
 const RECORD_AGAIN: Duration = Duration::from_secs(1);
 /// The outbox is looked at this often at least.
@@ -44,89 +47,104 @@ impl Courier {
     pub(super) async fn run(self) {
         let this = Arc::new(self);
         let tasks = TaskTracker::new();
-        let mut lanes: BTreeMap<EndpointName, Arc<Semaphore>> = BTreeMap::new();
-        let under_way = UnderWay::default();
+        let (ended, mut endings) = mpsc::channel(ENDINGS_MAX);
+        let (mut lanes, under_way) = (Lanes::new(this.clock.now()), UnderWay::default());
         // Of what an earlier start took and could not attempt nothing is known here.
         let mut unsure = false;
+        let (mut looked_at, mut next) = (Timestamp::default(), None);
         while !this.stop.is_cancelled() {
-            match this.take_due(&lanes, &under_way, unsure).await {
-                Ok(due) => {
-                    unsure = false;
-                    this.begin(due, &tasks, &mut lanes, &under_way);
+            let now = this.clock.now();
+            let due = lanes.due(&this.config.load().endpoints, now);
+            if let Some(due) = due {
+                if due.only.is_none() {
+                    looked_at = now;
+                    next = this.next_due(now).await;
                 }
-                Err(error) => {
-                    unsure = true;
-                    tracing::warn!(error = %error, "the outbox could not be read; trying again");
+                match this.take_due(due, &under_way, unsure).await {
+                    Ok(taken) => {
+                        unsure = false;
+                        lanes.took(taken.len(), now);
+                        for message in taken {
+                            lanes.began(&message.endpoint, now);
+                            this.begin(message, &tasks, &under_way, ended.clone());
+                        }
+                    }
+                    Err(error) => {
+                        unsure = true;
+                        lanes.look_at_all(now.plus(LOOK_AGAIN));
+                        tracing::warn!(error = %error, "the outbox could not be read; trying again");
+                    }
                 }
             }
             tokio::select! {
                 biased;
                 () = this.stop.cancelled() => {}
-                () = this.wake.notified() => {}
-                () = tokio::time::sleep(this.pause().await) => {}
+                () = this.wake.notified() => lanes.look_soon(looked_at, this.clock.now()),
+                Some(ending) = endings.recv() => {
+                    let mut ending = Some(ending);
+                    while let Some(Ending { endpoint, again_at }) = ending {
+                        lanes.ended(endpoint);
+                        next = next.into_iter().chain(again_at).min();
+                        ending = endings.try_recv().ok();
+                    }
+                }
+                () = tokio::time::sleep(this.pause(&lanes, looked_at, next)) => {
+                    let now = this.clock.now();
+                    if next.is_some_and(|next| next <= now) || looked_at.plus(LOOK_EVERY) <= now {
+                        lanes.look_at_all(now);
+                    }
+                }
             }
         }
         tasks.close();
+        drop(endings);
         tasks.wait().await;
     }
 
-    /// Takes messages that are due, but none to an endpoint with as many attempts under way as may be.
-    /// Where the answer of the last time was lost, what it took is given back first.
-    async fn take_due(
-        &self,
-        lanes: &BTreeMap<EndpointName, Arc<Semaphore>>,
-        under_way: &UnderWay,
-        unsure: bool,
-    ) -> Result<Vec<Message>, store::Error> {
+    /// Takes messages that are due. Where the answer of the last time was lost, what it took is given back first.
+    async fn take_due(&self, due: Due, under_way: &UnderWay, unsure: bool) -> Result<Vec<Message>, store::Error> {
         if unsure {
             let ours = lock(under_way).clone();
             self.store.give_back(&self.agent, ours).await?;
         }
-        let busy = lanes.iter().filter(|(_, lane)| lane.available_permits() == 0);
-        let busy = busy.map(|(name, _)| name.clone()).collect();
-        self.store
-            .take_due(&self.agent, self.clock.now(), BATCH_MAX, busy)
-            .await
+        self.store.take_due(&self.agent, self.clock.now(), due).await
     }
 
-    /// Until the next message is due.
-    async fn pause(&self) -> Duration {
-        let next = self.store.next_due().await.ok().flatten();
-        let until = next.map_or(LOOK_EVERY, |at| Duration::from_millis(at.ms_since(self.clock.now())));
-        until.clamp(Duration::from_millis(20), LOOK_EVERY)
+    async fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
+        self.store.next_due(now).await.ok().flatten()
+    }
+
+    /// Until there is something to do by itself.
+    fn pause(&self, lanes: &Lanes, looked_at: Timestamp, next: Option<Timestamp>) -> Duration {
+        let now = self.clock.now();
+        let until = |at: Timestamp| Duration::from_millis(at.ms_since(now));
+        let look = until(looked_at.plus(LOOK_EVERY)).min(LOOK_EVERY);
+        [next.map(until), lanes.wait(now)]
+            .into_iter()
+            .flatten()
+            .fold(look, Duration::min)
     }
 
     fn begin(
         self: &Arc<Self>,
-        due: Vec<Message>,
+        message: Message,
         tasks: &TaskTracker,
-        lanes: &mut BTreeMap<EndpointName, Arc<Semaphore>>,
         under_way: &UnderWay,
+        ended: mpsc::Sender<Ending>,
     ) {
-        for message in due {
-            let lane = lanes
-                .entry(message.endpoint.clone())
-                .or_insert_with(|| Arc::new(Semaphore::new(PER_ENDPOINT_MAX)));
-            let id = message.id.clone();
-            lock(under_way).insert(id.clone());
-            let (this, lane, under_way) = (Arc::clone(self), Arc::clone(lane), Arc::clone(under_way));
-            tasks.spawn(async move {
-                let turn = tokio::select! {
-                    biased;
-                    () = this.stop.cancelled() => None,
-                    turn = lane.acquire_owned() => turn.ok(),
-                };
-                if turn.is_some() {
-                    this.attempt(message).await;
-                }
-                lock(&under_way).remove(&id);
-                drop(turn);
-                this.wake.notify_one();
-            });
-        }
+        let (id, endpoint) = (message.id.clone(), message.endpoint.clone());
+        lock(under_way).insert(id.clone());
+        let (this, under_way) = (Arc::clone(self), Arc::clone(under_way));
+        tasks.spawn(async move {
+            let again_at = this.attempt(message).await;
+            lock(&under_way).remove(&id);
+            // Nobody listens any more where the courier stops.
+            let _ = ended.send(Ending { endpoint, again_at }).await;
+        });
     }
 
-    async fn attempt(&self, message: Message) {
+    /// Makes one attempt, and records what came of it. When the next is due, if there is to be one.
+    async fn attempt(&self, message: Message) -> Option<Timestamp> {
         let config = self.config.load_full();
         let Some(endpoint) = config
             .endpoints
@@ -134,9 +152,9 @@ impl Courier {
             .find(|endpoint| endpoint.name == message.endpoint)
         else {
             let reason = format!("the config has no [outcome.{}] any more", message.endpoint);
-            return self
-                .record(attempt_of(&message, self.clock.now(), &reason), Next::Dead { reason })
+            self.record(attempt_of(&message, self.clock.now(), &reason), Next::Dead { reason })
                 .await;
+            return None;
         };
         let wall = self.clock.wall();
         let attempted = outcome::attempt(
@@ -180,7 +198,12 @@ impl Courier {
             latency_ms: attempted.latency_ms,
             ..attempt_of(&message, wall, "")
         };
+        let again_at = match &next {
+            Next::RetryAt(at) => Some(*at),
+            Next::Delivered | Next::Dead { .. } => None,
+        };
         self.record(attempt, next).await;
+        again_at
     }
 
     /// An endpoint that keeps failing is told of elsewhere, and in the end switched off.
@@ -199,8 +222,11 @@ impl Courier {
                 let reason =
                     format!("{failures} attempts in a row failed, since {since}; what waits is kept and tried again");
                 let told = self.notice(endpoint, reason);
-                if let Err(error) = self.store.endpoint_fails(endpoint.clone(), told).await {
-                    tracing::error!(endpoint = %endpoint, error = %error, "that it fails could not be told");
+                match self.store.endpoint_fails(endpoint.clone(), told).await {
+                    Ok(_) => self.wake.notify_one(),
+                    Err(error) => {
+                        tracing::error!(endpoint = %endpoint, error = %error, "that it fails could not be told");
+                    }
                 }
             }
             Standing::Failing | Standing::Shaky => {}
@@ -217,8 +243,11 @@ impl Courier {
             .endpoint_off(endpoint.clone(), reason.to_owned(), probed, told)
             .await
         {
-            Ok(first) if first => tracing::error!(endpoint = %endpoint, reason, "the endpoint is switched off"),
-            Ok(_) => {}
+            Ok(true) => {
+                self.wake.notify_one();
+                tracing::error!(endpoint = %endpoint, reason, "the endpoint is switched off");
+            }
+            Ok(false) => {}
             Err(error) => tracing::error!(endpoint = %endpoint, error = %error, "it could not be switched off"),
         }
     }
@@ -253,13 +282,20 @@ impl Courier {
     }
 }
 
+/// An attempt has ended.
+struct Ending {
+    endpoint: EndpointName,
+    /// When the next one at the same message is due.
+    again_at: Option<Timestamp>,
+}
+
 type UnderWay = Arc<std::sync::Mutex<std::collections::BTreeSet<crate::domain::MessageId>>>;
 
 fn lock(under_way: &UnderWay) -> std::sync::MutexGuard<'_, std::collections::BTreeSet<crate::domain::MessageId>> {
     under_way.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-fn attempt_of(message: &Message, at: crate::domain::Timestamp, error: &str) -> Attempt {
+fn attempt_of(message: &Message, at: Timestamp, error: &str) -> Attempt {
     Attempt {
         message: message.id.clone(),
         endpoint: message.endpoint.clone(),

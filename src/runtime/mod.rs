@@ -13,6 +13,7 @@ pub(crate) mod handle;
 mod heartbeat;
 mod input;
 mod intake;
+mod lanes;
 mod lease;
 mod live;
 mod notices;
@@ -33,6 +34,7 @@ mod tests;
 
 pub use agent::{Agent, Decide, Parts, StartError};
 pub use handle::{ApprovalError, Approver, Awaiting, CancelError, Handle, OrderError, StartRunError, Started};
+pub use notices::test_message;
 pub use perform::Platforms;
 pub use plan::RunPlan;
 pub use probe::{Kept, Looked, Prober, StepLooked, Target};

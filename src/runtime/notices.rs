@@ -8,8 +8,8 @@ use tokio::sync::Notify;
 use super::dispatcher::Dispatcher;
 use crate::clock::Ids;
 use crate::config::Config;
-use crate::domain::{EndpointName, MessageId, Notice};
-use crate::outcome;
+use crate::domain::{EndpointName, MessageId, Notice, OutcomeEvent, Timestamp};
+use crate::outcome::{self, Endpoint};
 use crate::store::NewMessage;
 
 /// Makes messages of notices.
@@ -40,20 +40,7 @@ pub(super) fn messages(notice: &Notice, config: &Config, ids: &Ids, about: Optio
         .iter()
         .filter(|endpoint| Some(&endpoint.name) != about && outcome::wants_notice(endpoint, notice.event));
     wanting
-        .map(|endpoint| {
-            let id = MessageId::new(ids.next("whk", notice.at));
-            let rendered = outcome::render_notice(notice, endpoint.format, &id);
-            NewMessage {
-                id,
-                endpoint: endpoint.name.clone(),
-                run: None,
-                event: notice.event,
-                content_type: rendered.content_type,
-                body: rendered.body,
-                page: false,
-                created_at: notice.at,
-            }
-        })
+        .filter_map(|endpoint| message(notice, config, ids, endpoint))
         .collect()
 }
 
@@ -68,4 +55,33 @@ impl Dispatcher {
             }
         }
     }
+}
+
+/// A message by which a person sees whether `endpoint` can be reached, whatever it wants to hear of otherwise.
+pub fn test_message(endpoint: &Endpoint, config: &Config, ids: &Ids, now: Timestamp) -> Option<NewMessage> {
+    let notice = Notice {
+        event: OutcomeEvent::EndpointTest,
+        at: now,
+        about: format!("endpoint {}", endpoint.name),
+        reason: "Somebody asked for a message to this endpoint; nothing else happened.".to_owned(),
+    };
+    message(&notice, config, ids, endpoint)
+}
+
+fn message(notice: &Notice, config: &Config, ids: &Ids, endpoint: &Endpoint) -> Option<NewMessage> {
+    let id = MessageId::new(ids.next("whk", notice.at));
+    let rendered = outcome::render_notice(notice, endpoint, config.server.public_url.as_ref(), &id)?;
+    Some(NewMessage {
+        id,
+        endpoint: endpoint.name.clone(),
+        run: None,
+        subject: rendered.subject,
+        seq: 0,
+        gravity: rendered.gravity,
+        event: notice.event,
+        content_type: rendered.content_type,
+        body: rendered.body,
+        page: false,
+        created_at: notice.at,
+    })
 }

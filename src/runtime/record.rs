@@ -177,7 +177,7 @@ fn messages(said: &Outcome, config: &crate::config::Config, approvals: &Approval
         .filter(|endpoint| outcome::wants(endpoint, said));
     wanting
         .enumerate()
-        .map(|(index, endpoint)| {
+        .filter_map(|(index, endpoint)| {
             let id = MessageId::new(format!(
                 "whk_{}_{}_{index}",
                 said.run.as_str().trim_start_matches("run_"),
@@ -189,17 +189,20 @@ fn messages(said: &Outcome, config: &crate::config::Config, approvals: &Approval
             let approve = asked
                 .zip(public_url)
                 .and_then(|(asked, base)| approvals.link(base, &said.run, asked));
-            let rendered = outcome::render(said, endpoint.format, public_url, approve.as_ref(), &id);
-            NewMessage {
+            let rendered = outcome::render(said, endpoint, public_url, approve.as_ref(), &id)?;
+            Some(NewMessage {
                 id,
                 endpoint: endpoint.name.clone(),
                 run: Some(said.run.clone()),
+                subject: rendered.subject,
+                seq: said.seq,
+                gravity: rendered.gravity,
                 event: said.event,
                 content_type: rendered.content_type,
                 body: rendered.body,
                 page: said.page,
                 created_at: said.at,
-            }
+            })
         })
         .collect()
 }

@@ -22,6 +22,9 @@ pub use key::KeyError;
 pub use recipe::{
     Algorithm, Dedup, Encoding, KeyForm, Layout, Part, Place, Recipe, Scheme, TOLERANCE_DEFAULT, Text, Time,
 };
-pub use sign::{sign_standard, sign_timestamped};
+pub use sign::{
+    MessageSignature, SecretKind, SignedRequest, secret_kind, sign_request, sign_standard, sign_standard_all,
+    sign_timestamped,
+};
 pub use table::{built_in, built_in_recipes};
 pub use verify::{Received, Refusal, VerifiedBy, verify};

@@ -32,8 +32,8 @@ pub(crate) use engine::{Engine, Item};
 pub use error::Error;
 pub use retention::Purged;
 pub use row::{
-    Accepted, Attempt, Commit, Faring, History, Hold, JournalEntry, KnownGood, LedgerWrite, Message, NewDelivery,
-    NewMessage, Next, RunRecord, StoredDelivery, Taken,
+    Accepted, Attempt, Commit, Due, Faring, GRAVITY_MAX, History, Hold, JournalEntry, KnownGood, LedgerWrite, Message,
+    NewDelivery, NewMessage, Next, ReplayFilter, Replayed, Room, RunRecord, StoredDelivery, Taken,
 };
 pub(crate) use sql::Db;
 #[cfg(test)]

@@ -2,25 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use super::{Attempt, Error, Faring, Message, NewMessage, Next, Store, sql};
+use super::{Attempt, Due, Error, Faring, Message, NewMessage, Next, ReplayFilter, Replayed, Store, sql};
 use crate::domain::{AgentId, EndpointName, MessageId, Timestamp};
 
 impl Store {
-    /// Takes messages to attempt now, the gravest first, then the oldest; none to an endpoint that is switched off or in `but`.
-    /// What is taken is given to nobody else until its attempt is recorded, or `agent`'s lease ends.
+    /// Takes messages to attempt now, the gravest first, then the oldest; none to an endpoint that is switched off, and none that
+    /// an earlier one about the same goes before. What is taken is given to nobody else until its attempt is recorded, or
+    /// `agent`'s lease ends.
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn take_due(
-        &self,
-        agent: &AgentId,
-        now: Timestamp,
-        limit: usize,
-        but: BTreeSet<EndpointName>,
-    ) -> Result<Vec<Message>, Error> {
+    pub async fn take_due(&self, agent: &AgentId, now: Timestamp, due: Due) -> Result<Vec<Message>, Error> {
         let agent = agent.clone();
-        self.write(move |tx| sql::outbox::take_due(tx, &agent, now, limit, &but))
-            .await
+        self.write(move |tx| sql::outbox::take_due(tx, &agent, now, &due)).await
     }
 
     /// Gives back what `agent` took, but for `kept`.
@@ -32,12 +26,21 @@ impl Store {
         self.write(move |tx| sql::outbox::give_back(tx, &agent, &kept)).await
     }
 
-    /// When the next message is to be attempted.
+    /// When the next message will be due that is not due at `now`.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn next_due(&self) -> Result<Option<Timestamp>, Error> {
-        self.read(sql::outbox::next_due).await
+    pub async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+        self.read(move |db| sql::outbox::next_due(db, now)).await
+    }
+
+    /// Queues messages that no run and no trouble says.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn queue(&self, messages: Vec<NewMessage>) -> Result<(), Error> {
+        self.write(move |tx| messages.iter().try_for_each(|message| sql::outbox::queue(tx, message)))
+            .await
     }
 
     /// Keeps an attempt and what follows from it. Returns how the endpoint fares.
@@ -81,6 +84,22 @@ impl Store {
     pub async fn replay(&self, id: &MessageId, now: Timestamp) -> Result<bool, Error> {
         let id = id.clone();
         self.write(move |tx| sql::outbox::replay(tx, &id, now)).await
+    }
+
+    /// Queues messages again, with the same ids and bytes.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn replay_all(&self, filter: ReplayFilter, now: Timestamp) -> Result<Replayed, Error> {
+        self.write(move |tx| sql::outbox::replay_all(tx, &filter, now)).await
+    }
+
+    /// Switches an endpoint on, and forgets how it failed; whether there was anything to forget.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn endpoint_on(&self, endpoint: EndpointName) -> Result<bool, Error> {
+        self.write(move |tx| sql::endpoints::forget(tx, &endpoint)).await
     }
 
     /// Messages that wait, and the oldest one's moment.

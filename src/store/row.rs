@@ -246,6 +246,9 @@ pub struct History {
     pub times: Vec<TimesBefore>,
 }
 
+/// How grave a message can be.
+pub const GRAVITY_MAX: u32 = 3;
+
 /// A message to be delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewMessage {
@@ -255,6 +258,12 @@ pub struct NewMessage {
     pub endpoint: EndpointName,
     /// The run that says it.
     pub run: Option<RunId>,
+    /// What it is about. Messages about the same reach an endpoint in their order; `None` has no order.
+    pub subject: Option<String>,
+    /// Its place among those of the same moment.
+    pub seq: u32,
+    /// How grave it is, from 0 to [`GRAVITY_MAX`]: it waits for no earlier message that is less grave.
+    pub gravity: u32,
     /// Its kind.
     pub event: OutcomeEvent,
     /// Its body's type.
@@ -265,6 +274,52 @@ pub struct NewMessage {
     pub page: bool,
     /// When it was decided.
     pub created_at: Timestamp,
+}
+
+/// Which due messages are wanted.
+#[derive(Clone, Debug)]
+pub struct Due {
+    /// Only those to these endpoints; those to any, unless told.
+    pub only: Option<BTreeSet<EndpointName>>,
+    /// How many to each endpoint, where it differs from `room`.
+    pub rooms: BTreeMap<EndpointName, Room>,
+    /// How many to any other endpoint.
+    pub room: Room,
+    /// How many in all.
+    pub limit: usize,
+}
+
+/// How many messages an endpoint may be given now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Of any gravity.
+    pub any: usize,
+    /// Counting the gravest ones too, for which there is a place more.
+    pub gravest: usize,
+}
+
+/// Which messages are to be delivered again.
+#[derive(Clone, Debug)]
+pub struct ReplayFilter {
+    /// Only those to this endpoint.
+    pub endpoint: Option<EndpointName>,
+    /// Only those that were given up.
+    pub failed: bool,
+    /// Only those that were decided at this moment or later.
+    pub since: Option<Timestamp>,
+    /// Only those that were decided before this moment.
+    pub until: Option<Timestamp>,
+    /// At most so many, oldest first.
+    pub limit: usize,
+}
+
+/// What a replay queued again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replayed {
+    /// So many messages.
+    pub count: u64,
+    /// More of them are left.
+    pub more: bool,
 }
 
 /// A message that is due.

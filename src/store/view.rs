@@ -164,7 +164,7 @@ pub struct AttemptView {
 }
 
 /// An endpoint that something was queued for.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct EndpointView {
     /// Its name.
     pub name: String,
@@ -174,6 +174,11 @@ pub struct EndpointView {
     pub queued: u64,
     /// Messages given up.
     pub dead: u64,
+    /// Attempts in a row that failed.
+    pub failures: u32,
+    /// When the first of them was.
+    #[serde(serialize_with = "moment_or_null")]
+    pub failing_since: Option<Timestamp>,
     /// Why it is switched off.
     pub off_reason: Option<String>,
     /// When it was switched off.

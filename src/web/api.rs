@@ -16,7 +16,7 @@ use super::redact;
 use crate::domain::{DeliveryId, MessageId, RunId};
 use crate::runtime::{ApprovalError, Approver, CancelError, OrderError, StartRunError};
 use crate::store::{
-    self, AppView, DeliveryView, EndpointView, EntryView, MessageView, PAGE_MAX, Page, PauseView, RunFilter, RunView,
+    self, AppView, DeliveryView, EntryView, MessageView, PAGE_MAX, Page, PauseView, RunFilter, RunView,
 };
 
 /// Rows in a page unless asked otherwise.
@@ -302,11 +302,6 @@ pub(super) async fn replay(State(app): State<Arc<App>>, Segment(id): Segment) ->
         Ok(false) => Err(Problem::not_found("there is no such message to send again")),
         Err(error) => Err(unreadable(&error)),
     }
-}
-
-pub(super) async fn endpoints(State(app): State<Arc<App>>) -> Answer<All<EndpointView>> {
-    let items = app.store.endpoints().await.map_err(|error| unreadable(&error))?;
-    Ok(Json(All { items }))
 }
 
 pub(super) async fn apps(State(app): State<Arc<App>>) -> Answer<All<AppView>> {

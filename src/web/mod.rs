@@ -11,6 +11,7 @@ mod gate;
 mod harden;
 mod health;
 mod limit;
+mod outbox;
 mod pages;
 mod problem;
 mod redact;
@@ -142,7 +143,10 @@ fn gated_routes(app: &Arc<App>) -> Routes {
         .route("/api/v1/messages", get(api::messages))
         .route("/api/v1/messages/{id}", get(api::message))
         .route("/api/v1/messages/{id}/replay", post(api::replay))
-        .route("/api/v1/endpoints", get(api::endpoints))
+        .route("/api/v1/messages/replay", post(outbox::replay))
+        .route("/api/v1/endpoints", get(outbox::endpoints))
+        .route("/api/v1/endpoints/{name}/test", post(outbox::test))
+        .route("/api/v1/endpoints/{name}/enable", post(outbox::enable))
         .route("/api/v1/apps", get(api::apps))
         .route("/api/v1/pauses", get(api::pauses).post(api::pause))
         .route("/api/v1/pauses/{app}", delete(api::resume))

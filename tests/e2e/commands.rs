@@ -119,10 +119,50 @@ async fn a_message_that_was_refused_comes_again_with_the_same_id_and_bytes() {
     let kept: serde_json::Value = serde_json::from_str(shown["body"].as_str().expect("body")).expect("JSON");
     assert_eq!(kept, started.body, "the bytes never change");
     assert_eq!(
-        stage.heard()[0],
-        format!("smoke_test.passed {id}"),
-        "a retry holds back nothing newer"
+        stage.heard(),
+        [format!("smoke_test.started {id}"), format!("smoke_test.passed {id}")],
+        "what is no graver waits for what it follows"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn endpoints_are_listed_tried_and_switched_on() {
+    let stage = Stage::new(Generation::G3, Setup::default()).await;
+    let listed = must(&stage, &["outcomes"], "plain").await;
+    assert!(listed.contains("good"), "{listed}");
+    must(&stage, &["outcomes", "test", "tests"], "answered 204").await;
+    let test = stage.must_hear("endpoint.test", "").await;
+    assert!(test.signed, "{test:?}");
+    run_fails(&stage, &["outcomes", "test", "nobody"]).await;
+
+    stage.receiver.refuse_next(&[http::StatusCode::GONE]);
+    run_fails(&stage, &["outcomes", "test", "tests"]).await;
+    must(&stage, &["outcomes"], "off: it answered 410 Gone").await;
+    must(&stage, &["outcomes", "enable", "tests"], "enabled").await;
+    must(&stage, &["outcomes", "enable", "tests"], "already on").await;
+    let before = stage.receiver.all().len();
+    must(
+        &stage,
+        &[
+            "deliveries",
+            "replay",
+            "--endpoint",
+            "tests",
+            "--failed",
+            "--since",
+            "1h",
+        ],
+        "1 messages are queued again",
+    )
+    .await;
+    let again = async {
+        while stage.receiver.all().len() == before {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(crate::stage::SOON, again)
+        .await
+        .expect("sent again");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

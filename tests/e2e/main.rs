@@ -13,12 +13,16 @@ mod backtest;
 mod commands;
 mod crash;
 mod faults;
+mod leaks;
+#[path = "../support/soak.rs"]
+mod load;
 mod protection;
 mod safety;
 mod scenarios;
 mod secrets;
 #[path = "../support/postgres.rs"]
 mod server;
+mod soak;
 mod stage;
 mod store;
 mod subscribe;

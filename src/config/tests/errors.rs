@@ -81,7 +81,7 @@ fn what_is_not_there_yet_is_said() {
 [store]
 url = "mysql://backstop:pw@db/backstop"
 [outcome.page]
-pagerduty = "{{ secret.PD }}"
+opsgenie = "{{ secret.PD }}"
 [check.home]
 get = "/"
 when.stage = "ready"
@@ -91,12 +91,12 @@ step = []
       --> checks.toml:2:7
        = help: write `sqlite://` and a path: `sqlite://backstop.db`; or, for several agents, `postgres://user:password@host/database`
 
-    error: `pagerduty` is not available yet as a receiver of outcomes
+    error: `opsgenie` is not available yet as a receiver of outcomes
       --> checks.toml:4:1
        |
-     4 | pagerduty = "{{ secret.PD }}"
-       | ^^^^^^^^^
-       = help: use `url`, `slack` or `discord`
+     4 | opsgenie = "{{ secret.PD }}"
+       | ^^^^^^^^
+       = help: say what it is sent with `url` and `template`, or use one of the formats there are: `url`, `cdevents`, `slack`, `discord`, `teams`, `pagerduty`
 
     error: `get` stands beside `step` in check "home"
       --> checks.toml:6:1
@@ -469,21 +469,21 @@ get = "https://status.example.com/{{ deploy.commit }}"
        |
      3 | events = ["rollback.*", "smoke_test.fail", "everything"]
        |                                            ^^^^^^^^^^^^
-       = help: events are smoke_test.started, smoke_test.passed, smoke_test.degraded, smoke_test.suspect, smoke_test.failed, smoke_test.inconclusive, rollback.started, rollback.succeeded, rollback.unconfirmed, rollback.failed, rollback.withheld, approval.requested, run.superseded, delivery.missed, endpoint.failing, protection.lost, protection.restored
+       = help: events are smoke_test.started, smoke_test.passed, smoke_test.degraded, smoke_test.suspect, smoke_test.failed, smoke_test.inconclusive, rollback.started, rollback.succeeded, rollback.unconfirmed, rollback.failed, rollback.withheld, approval.requested, run.superseded, delivery.missed, endpoint.failing, endpoint.test, protection.lost, protection.restored
 
     error: [outcome.two] has more than one address
       --> checks.toml:6:1
        |
      6 | discord = "https://discord.com/api/webhooks/x"
        | ^^^^^^^
-       = help: write one of `url`, `slack` and `discord`
+       = help: write one of `url`, `cdevents`, `slack`, `discord`, `teams` and `pagerduty`
 
     error: [outcome.none] has no address
       --> checks.toml:7:1
        |
      7 | [outcome.none]
        | ^^^^^^^^^^^^^^
-       = help: write one of `url`, `slack` and `discord`
+       = help: write one of `url`, `cdevents`, `slack`, `discord`, `teams` and `pagerduty`
 
     error: `app` in `when` in [outcome.none] is empty
       --> checks.toml:8:16
@@ -962,4 +962,52 @@ bearer = "{{ login.token }}"
        |        ^^^^^^
        = help: where only one of them runs, the run is inconclusive: give both the same `when`
     "#);
+}
+
+#[test]
+fn how_outcomes_are_sent() {
+    let shown = check(
+        r#"
+[outcome.a]
+url = "https://a.example.com"
+rfc9421 = true
+key_id = "a b"
+concurrency = 0
+rate = "10/d"
+[outcome.b]
+url = "https://b.example.com"
+secret = []
+headers = { "Webhook-Id" = "x" }
+template = "{{ outcome.nmae }}"
+[outcome.c]
+slack = "https://hooks.slack.com/x"
+template = "missing.json"
+[outcome.d]
+url = "https://d.example.com"
+secret = "whsk_AAAA"
+[outcome.e]
+url = "https://e.example.com"
+template = "missing.json"
+[outcome.f]
+url = "https://f.example.com"
+template = '{"a": {{ outcome.app }}}'
+content_type = "json"
+"#,
+    );
+    for said in [
+        "`rfc9421` and no secret for it",
+        "`key_id` in [outcome.a] cannot name a key",
+        "`concurrency` in [outcome.a] is from 1 to 64",
+        "`rate` in [outcome.a] is not a rate",
+        "`secret` in [outcome.b] has no secret in it",
+        "`Webhook-Id` cannot be a header of a message",
+        "there is no `{{ outcome.nmae }}` in an outcome",
+        "[outcome.c] has a template and no `url`",
+        "`secret` in [outcome.d] starts with `whsk_`, and no key pair follows",
+        "the file missing.json cannot be read",
+        "the template is no JSON once it is filled",
+        "`content_type` in [outcome.f] is no media type",
+    ] {
+        assert!(shown.contains(said), "{said}\n{shown}");
+    }
 }

@@ -126,9 +126,9 @@ fn the_example_without_its_secrets_names_each_of_them() {
          = help: set the environment variable `OUTCOME_SECRET`, or name a file: `[secrets]` with `OUTCOME_SECRET = { file = "…" }`
 
     error: secret `SLACK_WEBHOOK_URL` has no value: it is not set
-        --> checks.toml:232:10
+        --> checks.toml:233:10
          |
-     232 | slack  = "{{ secret.SLACK_WEBHOOK_URL }}" # or `discord`
+     233 | slack  = "{{ secret.SLACK_WEBHOOK_URL }}" # or `discord`, `teams`; `pagerduty` (a routing key) and `cdevents` (an address) too
          |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
          = help: set the environment variable `SLACK_WEBHOOK_URL`, or name a file: `[secrets]` with `SLACK_WEBHOOK_URL = { file = "…" }`
     "#);

@@ -4,9 +4,9 @@ use proptest::prelude::*;
 use serde_json::Value;
 use url::Url;
 
-use super::{message_id, report, rolled_back};
+use super::{message_id, of, report, rolled_back};
 use crate::domain::{DeploymentId, Outcome, Verdict};
-use crate::outcome::{Format, render};
+use crate::outcome::{Endpoint, Format, Layout, render};
 
 /// An outcome in which every text that others choose is `text`.
 fn saying(text: &str) -> Outcome {
@@ -34,7 +34,7 @@ fn saying(text: &str) -> Outcome {
 
 fn rendered(text: &str, format: Format) -> Value {
     let dashboard = Url::parse("https://backstop.example.com/").unwrap();
-    let rendered = render(&saying(text), format, Some(&dashboard), None, &message_id());
+    let rendered = render(&saying(text), &of(format), Some(&dashboard), None, &message_id()).unwrap();
     serde_json::from_slice(&rendered.body).unwrap()
 }
 
@@ -131,13 +131,99 @@ fn discord_mentions_nobody() {
 
 #[test]
 fn no_text_forges_a_line_or_turns_the_writing_direction() {
-    let hostile = "a\r\nWhat to do: nothing\u{2028}b\u{202E}c\u{0000}\u{200B}d";
-    for format in [Format::Slack, Format::Discord] {
+    let hostile = "a\r\nWhat to do: nothing\u{2028}b\u{202E}c\u{0000}\u{200B}d\u{1B}[31mred";
+    for format in [
+        Format::Slack,
+        Format::Discord,
+        Format::Teams,
+        Format::PagerDuty,
+        Format::Template,
+    ] {
         for text in texts(hostile, format) {
-            assert!(!text.contains(['\r', '\u{2028}', '\u{202E}', '\0']), "{text:?}");
+            assert!(
+                !text.contains(['\r', '\u{2028}', '\u{202E}', '\0', '\u{1B}']),
+                "{format:?} {text:?}"
+            );
             assert!(!text.contains("\nWhat"), "{text:?}");
         }
     }
+}
+
+#[test]
+fn teams_never_sees_markup_of_others() {
+    for hostile in [
+        "[Open the run](https://evil.example)",
+        "<at>everyone</at>",
+        "@everyone",
+        "**bold**",
+    ] {
+        let json = rendered(hostile, Format::Teams);
+        let card = &json["attachments"][0]["content"];
+        // Only in runs of rich text, which know no Markdown, and the title's copy for what shows no cards.
+        for block in card["body"].as_array().unwrap() {
+            assert_eq!(block["type"], "RichTextBlock", "{block}");
+            let runs = block["inlines"].as_array().unwrap();
+            assert!(runs.iter().all(|run| run["type"] == "TextRun"), "{block}");
+        }
+        assert!(card["msteams"]["entities"].is_null());
+        let links: Vec<&str> = card["actions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|a| a["url"].as_str().unwrap())
+            .collect();
+        assert_eq!(links, ["https://backstop.example.com/runs/run_01k0c0ffee"]);
+        for text in strings(&card["body"]) {
+            assert!(
+                !text.contains("https://") && !text.contains("@e") && !text.contains("</at>"),
+                "{text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn pagerduty_links_only_to_the_run_and_its_incident_is_nobody_elses() {
+    let json = rendered("https://evil.example", Format::PagerDuty);
+    let action = |json: &Value| json["event_action"].as_str().map(str::to_owned);
+    assert_eq!(action(&json).as_deref(), Some("resolve"));
+    assert!(json["links"].is_null(), "{json}");
+    // No choice of names makes one app's incident another's.
+    let key = |platform: &str, app: &str| {
+        let mut outcome = rolled_back();
+        (outcome.platform, outcome.app) = (platform.to_owned(), app.to_owned());
+        let rendered = render(&outcome, &of(Format::PagerDuty), None, None, &message_id()).unwrap();
+        serde_json::from_slice::<Value>(&rendered.body).unwrap()["dedup_key"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    assert_ne!(key("a/b", "c"), key("a", "b/c"));
+    assert_ne!(key(&"a".repeat(300), "b"), key(&"a".repeat(301), "b"));
+    assert!(key(&"\u{1F4A5}".repeat(300), "b").len() <= 255);
+}
+
+#[test]
+fn a_text_stays_inside_of_its_place_in_a_template() {
+    for hostile in ["\",\"x\":\"", "\\", "{{ outcome.run }}", "\u{0}\n\u{1B}[31m", "a&b=c"] {
+        let json = rendered(hostile, Format::Template);
+        assert_eq!(json.as_object().unwrap().len(), 22, "{json}");
+        assert_ne!(json["why"], "run_01k0c0ffee");
+    }
+    let layout = |content_type: &str| {
+        let endpoint = Endpoint {
+            layout: Some(Layout::parse("title={{ outcome.reason }}&x=1", content_type).unwrap()),
+            ..of(Format::Template)
+        };
+        let rendered = render(&saying("a&b=c\nd: \u{1B}[31m"), &endpoint, None, None, &message_id()).unwrap();
+        assert_eq!(rendered.content_type, content_type);
+        String::from_utf8(rendered.body).unwrap()
+    };
+    assert_eq!(
+        layout("application/x-www-form-urlencoded"),
+        "title=a%26b%3Dc+d%3A+%5B31m&x=1"
+    );
+    assert_eq!(layout("text/plain; charset=utf-8"), "title=a&b=c d: [31m&x=1");
 }
 
 #[test]
@@ -152,8 +238,16 @@ fn the_longest_texts_stay_within_every_bound() {
         let long = filler.repeat(100_000);
         assert_slack_bounds(&rendered(&long, Format::Slack));
         assert_discord_bounds(&rendered(&long, Format::Discord));
-        let plain = rendered(&long, Format::Plain).to_string();
-        assert!(plain.len() < 256 * 1024, "{}", plain.len());
+        for (format, bytes_max) in [
+            (Format::Plain, 256 * 1024),
+            (Format::CdEvents, 300 * 1024),
+            (Format::Template, 256 * 1024),
+            (Format::Teams, 28 * 1024),
+            (Format::PagerDuty, 512 * 1024),
+        ] {
+            let bytes = rendered(&long, format).to_string().len();
+            assert!(bytes < bytes_max, "{format:?} {filler} {bytes}");
+        }
     }
 }
 

@@ -1,13 +1,14 @@
 //! Samples that the tests of this module share.
 
 mod endpoint;
+mod formats;
 mod hostile;
 mod render;
 mod schedule;
 
 use secrecy::SecretString;
 
-use super::{Address, Endpoint, Format, When};
+use super::{Address, Endpoint, Format, Layout};
 use crate::domain::{
     CheckName, CheckReport, Commit, DeploymentId, EndpointName, MessageId, Mode, Outcome, OutcomeEvent, Reason,
     RollbackReport, RunId, Severity, Timestamp, Verdict,
@@ -103,12 +104,38 @@ fn report(name: &str, verdict: Verdict, probes: u32, failed: u32) -> CheckReport
 
 fn endpoint(url: &str, secret: Option<&str>) -> Endpoint {
     Endpoint {
-        approve: false,
-        name: EndpointName::new("ops"),
-        format: Format::Plain,
-        url: Address::parse(url).unwrap(),
-        secret: secret.map(|secret| SecretString::from(secret.to_owned())),
-        events: Vec::new(),
-        when: When::default(),
+        secrets: secret.into_iter().map(SecretString::from).collect(),
+        ..Endpoint::new(EndpointName::new("ops"), Format::Plain, Address::parse(url).unwrap())
     }
 }
+
+/// An endpoint that reads `format`, and wants everything that it can say.
+fn of(format: Format) -> Endpoint {
+    let url = Address::parse("https://ops.example.com/").unwrap();
+    let plain = Endpoint::new(EndpointName::new("ops"), format, url);
+    Endpoint {
+        events: vec!["*".to_owned()],
+        layout: (format == Format::Template).then(|| Layout::parse(TEMPLATE, "application/json").unwrap()),
+        ..plain
+    }
+}
+
+/// A template with every name in it.
+const TEMPLATE: &str = r#"{
+    "message": "{{ outcome.sign }} {{ outcome.title }}", "priority": "{{ outcome.severity }}", "page": {{ outcome.page }},
+    "alias": "{{ outcome.platform }}/{{ outcome.app }}/{{ outcome.environment }}", "id": "{{ outcome.id }}",
+    "event": "{{ outcome.event }}", "at": "{{ outcome.timestamp }}", "about": "{{ outcome.about }}",
+    "why": "{{ outcome.reason }}", "do": "{{ outcome.next }}", "checks": "{{ outcome.checks }}", "link": "{{ outcome.link }}",
+    "deployment": "{{ outcome.deployment }}", "run": "{{ outcome.run }}", "url": "{{ outcome.url }}", "mode": "{{ outcome.mode }}",
+    "verdict": "{{ outcome.verdict }}", "by": "{{ outcome.triggered_by }}", "commit": "{{ outcome.commit }}",
+    "subject": "{{ outcome.commit_message }}", "author": "{{ outcome.author }}", "branch": "{{ outcome.branch }}"
+}"#;
+
+/// The formats that say something of every event.
+const TALKATIVE: [Format; 5] = [
+    Format::Plain,
+    Format::Template,
+    Format::Slack,
+    Format::Discord,
+    Format::Teams,
+];

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use serde_json::Value;
 use url::Url;
 
-use super::{message_id, report, rolled_back, started, withheld};
+use super::{TALKATIVE, message_id, of, report, rolled_back, started, withheld};
 use crate::domain::{Approval, Notice, Outcome, OutcomeEvent, Timestamp, Verdict};
 use crate::outcome::words;
 use crate::outcome::{Format, render, render_notice};
@@ -15,7 +15,7 @@ fn dashboard() -> Url {
 
 /// The rendered body, with each object of a list on a line of its own.
 fn shown(outcome: &Outcome, format: Format) -> String {
-    let rendered = render(outcome, format, Some(&dashboard()), None, &message_id());
+    let rendered = render(outcome, &of(format), Some(&dashboard()), None, &message_id()).unwrap();
     assert_eq!(rendered.content_type, "application/json");
     let _valid: Value = serde_json::from_slice(&rendered.body).unwrap();
     String::from_utf8(rendered.body)
@@ -26,7 +26,14 @@ fn shown(outcome: &Outcome, format: Format) -> String {
 
 #[test]
 fn plain_has_every_known_part_in_its_order() {
-    let rendered = render(&rolled_back(), Format::Plain, Some(&dashboard()), None, &message_id());
+    let rendered = render(
+        &rolled_back(),
+        &of(Format::Plain),
+        Some(&dashboard()),
+        None,
+        &message_id(),
+    )
+    .unwrap();
     let one_part_a_line = String::from_utf8(rendered.body).unwrap().replace(",\"", ",\n\"");
     assert_snapshot!(one_part_a_line, @r#"
     {"event":"rollback.succeeded",
@@ -68,7 +75,7 @@ fn plain_has_every_known_part_in_its_order() {
 
 #[test]
 fn plain_leaves_out_what_is_not_known() {
-    let rendered = render(&started(), Format::Plain, None, None, &message_id());
+    let rendered = render(&started(), &of(Format::Plain), None, None, &message_id()).unwrap();
     assert_snapshot!(String::from_utf8(rendered.body).unwrap(), @r#"{"event":"smoke_test.started","timestamp":"2026-03-12T14:31:07Z","delivery_id":"whk_01k0c0ffee_3","run_id":"run_01k0c0ffee","platform":"temps","app":"api-service","environment":"production","deployment_id":"dep_a1b2c3d4","mode":"alert-only","reason":"the deployment went live","checks":[]}"#);
 }
 
@@ -172,6 +179,7 @@ fn the_words_of_every_event() {
     run.superseded | Info | Smoke test ended early | Nothing, unless you expected a verdict on this deployment.
     delivery.missed | Warning | A deployment went live, and no webhook told of it | See that the platform can reach Backstop; this deployment is judged all the same.
     endpoint.failing | Warning | An outcome endpoint keeps failing | Check the endpoint's address, secret and logs, then replay what it missed.
+    endpoint.test | Info | This is a test | Nothing; somebody asked whether messages come through.
     protection.lost | Critical | A bad deployment could not be rolled back now | Mend what the reason says; until then, roll back by hand.
     protection.restored | Good | Bad deployments can be rolled back again | Look at what went live meanwhile.
     ");
@@ -180,7 +188,7 @@ fn the_words_of_every_event() {
 #[test]
 fn every_format_of_every_event_is_valid_and_says_where_to_look() {
     for event in OutcomeEvent::ALL {
-        for format in Format::ALL {
+        for format in &TALKATIVE {
             let outcome = Outcome {
                 event: *event,
                 ..rolled_back()
@@ -200,11 +208,12 @@ fn the_link_keeps_the_path_that_the_dashboard_is_served_below() {
     for base in ["https://example.com/backstop", "https://example.com/backstop/?q=1#top"] {
         let rendered = render(
             &started(),
-            Format::Plain,
+            &of(Format::Plain),
             Some(&Url::parse(base).unwrap()),
             None,
             &message_id(),
-        );
+        )
+        .unwrap();
         let json: Value = serde_json::from_slice(&rendered.body).unwrap();
         assert_eq!(json["links"]["run"], "https://example.com/backstop/runs/run_01k0c0ffee");
     }
@@ -213,9 +222,9 @@ fn the_link_keeps_the_path_that_the_dashboard_is_served_below() {
 #[test]
 fn the_same_outcome_always_gives_the_same_bytes() {
     for format in Format::ALL {
-        let once = render(&rolled_back(), *format, Some(&dashboard()), None, &message_id());
+        let once = render(&rolled_back(), &of(*format), Some(&dashboard()), None, &message_id());
         assert_eq!(
-            render(&rolled_back(), *format, Some(&dashboard()), None, &message_id()),
+            render(&rolled_back(), &of(*format), Some(&dashboard()), None, &message_id()),
             once
         );
     }
@@ -261,14 +270,16 @@ fn an_approval_is_asked_for_with_its_link_where_there_is_one() {
         }),
         ..rolled_back()
     };
-    for format in Format::ALL {
+    // A template has no name for it.
+    for format in Format::ALL.iter().filter(|format| **format != Format::Template) {
         let body = |approve| {
-            String::from_utf8(render(&asked, *format, Some(&dashboard()), approve, &message_id()).body).unwrap()
+            let rendered = render(&asked, &of(*format), Some(&dashboard()), approve, &message_id());
+            String::from_utf8(rendered.unwrap().body).unwrap()
         };
         assert!(body(Some(&link)).contains("/approve/run_1?token=abc"), "{format:?}");
         assert!(!body(None).contains("token"), "{format:?}");
     }
-    let plain = render(&asked, Format::Plain, None, Some(&link), &message_id());
+    let plain = render(&asked, &of(Format::Plain), None, Some(&link), &message_id()).unwrap();
     let json: serde_json::Value = serde_json::from_slice(&plain.body).unwrap();
     assert_eq!(
         json["approval"],
@@ -285,11 +296,11 @@ fn a_notice_says_what_it_is_about_in_every_format() {
         reason: "the platform refuses the token: GET /api/projects answered 401 <!here>".to_owned(),
     };
     let shown = |format| {
-        let rendered = render_notice(&notice, format, &message_id());
+        let rendered = render_notice(&notice, &of(format), None, &message_id()).unwrap();
         let _valid: Value = serde_json::from_slice(&rendered.body).unwrap();
         String::from_utf8(rendered.body).unwrap()
     };
-    let all: Vec<String> = Format::ALL.iter().map(|format| shown(*format)).collect();
+    let all = [Format::Plain, Format::Slack, Format::Discord].map(shown);
     assert_snapshot!(all.join("\n"), @r##"
     {"event":"protection.lost","timestamp":"2026-03-12T14:31:07Z","delivery_id":"whk_01k0c0ffee_3","about":"platform temps","reason":"the platform refuses the token: GET /api/projects answered 401 <!here>"}
     {"attachments":[{"blocks":[{"text":{"text":"the platform refuses the token: GET /api/projects answered 401 &lt;!here&gt;","type":"mrkdwn","verbatim":true},"type":"section"},{"fields":[{"text":"*About*\nplatform temps","type":"mrkdwn","verbatim":true}],"type":"section"},{"text":{"text":"*What to do:* Mend what the reason says; until then, roll back by hand.","type":"mrkdwn","verbatim":true},"type":"section"},{"elements":[{"text":"protection.lost","type":"mrkdwn","verbatim":true}],"type":"context"}],"color":"#C62828"}],"blocks":[{"text":{"emoji":false,"text":"🛑 A bad deployment could not be rolled back now: platform temps","type":"plain_text"},"type":"header"}],"text":"🛑 A bad deployment could not be rolled back now: platform temps","unfurl_links":false,"unfurl_media":false}

@@ -106,6 +106,8 @@ fn what_follows_each_answer() {
         (answered(400), 1),
         (answered(410), 1),
         (answered(413), 1),
+        (answered(415), 1),
+        (answered(422), 1),
         (answered(503), 6),
         (failed("refused: nothing listens there", true), 6),
         (failed("the address may not be called", false), 1),
@@ -120,6 +122,8 @@ fn what_follows_each_answer() {
     Dead("the endpoint answered 400, and would answer so again")
     EndpointOff
     Dead("the endpoint answered 413, and would answer so again")
+    Dead("the endpoint answered 415, and would answer so again")
+    Dead("the endpoint answered 422, and would answer so again")
     Dead("6 attempts failed; the last: the endpoint answered 503, expected 2xx")
     Dead("6 attempts failed; the last: refused: nothing listens there")
     Dead("the address may not be called")
@@ -129,7 +133,7 @@ fn what_follows_each_answer() {
 #[test]
 fn other_failures_are_tried_again() {
     for status in [
-        100, 301, 304, 401, 403, 404, 408, 409, 422, 425, 429, 500, 502, 503, 504,
+        100, 301, 304, 401, 403, 404, 405, 408, 409, 425, 429, 500, 502, 503, 504,
     ] {
         assert!(
             matches!(judge_attempt(&answered(status), 1, 1), Next::Retry(_)),

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 
 use super::*;
 use crate::config::FixedEnv;
-use crate::domain::{MessageId, Timestamp};
+use crate::domain::MessageId;
 use crate::http::{Failure, Wire};
 use crate::step::{Request, Response};
 
@@ -24,6 +24,7 @@ const CONFIG: &str = r#"
     [outcome.down]
     url    = "https://down.example/hook"
     secret = "{{ secret.SECRET }}"
+    # MORE
     [outcome.ops]
     url    = "https://ops.example/hook"
     secret = "{{ secret.SECRET }}"
@@ -80,6 +81,11 @@ struct World {
 
 impl World {
     async fn start() -> Self {
+        Self::start_with("").await
+    }
+
+    /// With more of the config for the endpoint that may be down.
+    async fn start_with(more: &str) -> Self {
         let clock = Clock::of_runtime(START, Arc::default());
         let store = Store::in_memory(clock.clone()).unwrap();
         let endpoints = Arc::new(Endpoints {
@@ -91,7 +97,7 @@ impl World {
         let env = FixedEnv::default()
             .var("TOKEN", "a-token-of-the-test-of-the-courier")
             .var("SECRET", "a-secret-of-the-test-of-the-courier")
-            .file("checks.toml", CONFIG);
+            .file("checks.toml", CONFIG.replace("# MORE", more));
         let config = crate::config::load("checks.toml".as_ref(), &env).unwrap();
         let (agent, wake) = (AgentId::new("agt_1"), Arc::new(Notify::new()));
         store.enroll(&agent, 10 * 24 * 3_600_000).await.unwrap();
@@ -117,14 +123,22 @@ impl World {
 
     /// Queues a message for the endpoint that may be down.
     async fn queue(&mut self) {
+        self.queue_about(None, 0).await;
+    }
+
+    /// Queues one that is about something, and so grave.
+    async fn queue_about(&mut self, subject: Option<&str>, gravity: u32) {
         self.queued += 1;
         let message = NewMessage {
             id: MessageId::new(format!("whk_{:04}", self.queued)),
             endpoint: "down".into(),
             run: None,
+            subject: subject.map(str::to_owned),
+            seq: 0,
+            gravity,
             event: OutcomeEvent::SmokeTestPassed,
             content_type: "application/json".to_owned(),
-            body: br#"{"event":"test","about":1}"#.to_vec(),
+            body: format!(r#"{{"event":"test","about":{}}}"#, self.queued).into_bytes(),
             page: false,
             created_at: self.clock.now(),
         };
@@ -194,4 +208,42 @@ async fn an_endpoint_that_is_gone_is_told_of_and_not_asked_again() {
     hours(100).await;
     assert!(!world.endpoints.calls.load(Ordering::Relaxed));
     assert_eq!(world.endpoints.heard("ops.example").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_tried_again_holds_up_what_follows_it_but_nothing_graver() {
+    let mut world = World::start().await;
+    world.queue_about(Some("dep_1"), 0).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    world.endpoints.down.store(false, Ordering::Relaxed);
+    // The same deployment: no graver, graver; another deployment.
+    world.queue_about(Some("dep_1"), 0).await;
+    world.queue_about(Some("dep_1"), 2).await;
+    world.queue_about(Some("dep_2"), 0).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(world.endpoints.heard("down.example"), ["test 3", "test 4"]);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(
+        world.endpoints.heard("down.example"),
+        ["test 3", "test 4", "test 1", "test 2"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_is_sent_no_more_than_its_rate_but_for_what_wakes_somebody() {
+    let mut world = World::start_with("rate = \"2/m\"").await;
+    world.endpoints.down.store(false, Ordering::Relaxed);
+    for _ in 0..4 {
+        world.queue().await;
+    }
+    let heard = |world: &World| world.endpoints.heard("down.example").len();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(heard(&world), 2);
+    world.queue_about(None, 3).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(world.endpoints.heard("down.example").last().unwrap(), "test 5");
+    tokio::time::sleep(Duration::from_secs(51)).await;
+    assert_eq!(heard(&world), 4, "one that was ahead of its time is made up for");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(heard(&world), 5);
 }

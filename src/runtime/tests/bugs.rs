@@ -86,7 +86,7 @@ impl Bug {
                 "VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
                 "VALUES (?1, ?2, ?3, ?4) ON CONFLICT (platform, key) DO UPDATE SET at = excluded.at",
             )],
-            Self::ForgetToTell => &[("'queued', 0, ?8)", "'dead', 0, ?8)")],
+            Self::ForgetToTell => &[("'queued', 0, ?8,", "'dead', 0, ?8,")],
             Self::TrustDeliveries => &[("WHERE CAST(?1 AS TEXT) IS NULL OR app = ?1", "WHERE 1 = 0")],
             Self::TellAgain => &[(
                 "INSERT INTO troubles (about, reason, since) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",

@@ -1,9 +1,9 @@
 //! Outgoing messages and the attempts to deliver them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::{Attempt, Error, Faring, Message, NewMessage, Next};
-use super::{Db, Row, ToValue as _, Value, values};
+use super::super::{Attempt, Due, Error, Faring, GRAVITY_MAX, Message, NewMessage, Next, ReplayFilter, Replayed};
+use super::{Db, Row, values};
 use crate::domain::{AgentId, EndpointName, MessageId, Timestamp};
 
 /// Attempts kept of one message.
@@ -15,8 +15,8 @@ const RESPONSE_BYTES_MAX: usize = 4 * 1024;
 pub(crate) fn queue(db: &dyn Db, message: &NewMessage) -> Result<(), Error> {
     db.execute(
         "INSERT INTO messages
-         (id, endpoint, run, event, content_type, body, page, created_at, state, attempts, next_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'queued', 0, ?8) ON CONFLICT DO NOTHING",
+         (id, endpoint, run, event, content_type, body, page, created_at, state, attempts, next_at, subject, seq, gravity)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'queued', 0, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
         values![
             message.id.as_str(),
             message.endpoint.as_str(),
@@ -25,42 +25,92 @@ pub(crate) fn queue(db: &dyn Db, message: &NewMessage) -> Result<(), Error> {
             message.content_type,
             message.body,
             message.page,
-            message.created_at.as_millis()
+            message.created_at.as_millis(),
+            message.subject,
+            message.seq,
+            message.gravity.min(GRAVITY_MAX)
         ],
     )?;
     Ok(())
 }
 
-/// Takes due messages for `agent`: until it says what came of the attempt, or its lease ends, nobody else is given them. A page
-/// goes before what is not, and a first attempt before a repeated one.
-pub(crate) fn take_due(
-    db: &dyn Db,
-    agent: &AgentId,
-    now: Timestamp,
-    limit: usize,
-    but: &BTreeSet<EndpointName>,
-) -> Result<Vec<Message>, Error> {
-    let sql = format!(
-        "SELECT {MESSAGE} FROM messages m
-         WHERE state = 'queued' AND next_at <= ?1 AND {FREE} {}
-         ORDER BY page DESC, attempts, created_at, id LIMIT ?3",
-        and_not(but.len(), 4)
-    );
-    let (now, at) = (now.as_millis(), db.now()?.as_millis());
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut values = vec![now.to_value(), at.to_value(), limit.to_value()];
-    values.extend(but.iter().map(|name| Value::Text(name.as_str())));
+/// Takes due messages for `agent`: until it says what came of the attempt, or its lease ends, nobody else is given them.
+///
+/// The gravest come first, then those that were due first. A message waits for every earlier one about the same to the same
+/// endpoint, unless it is graver than that.
+pub(crate) fn take_due(db: &dyn Db, agent: &AgentId, now: Timestamp, due: &Due) -> Result<Vec<Message>, Error> {
+    let off = off(db)?;
     let mut taken = Vec::new();
-    for row in db.rows(&sql, &values)? {
-        taken.extend(take(db, &row, agent, false)?);
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for (endpoint, gravity) in lanes(db, now, due)? {
+        if off.contains(&endpoint) {
+            continue;
+        }
+        let room = due
+            .rooms
+            .get(&EndpointName::new(endpoint.as_str()))
+            .copied()
+            .unwrap_or(due.room);
+        let room = if gravity == GRAVITY_MAX { room.gravest } else { room.any };
+        let count = counts.entry(endpoint.clone()).or_default();
+        let limit = room.saturating_sub(*count).min(due.limit - taken.len());
+        let found = take_of(db, agent, now, (&endpoint, gravity), limit)?;
+        *count += found.len();
+        taken.extend(found);
     }
-    for endpoint in super::endpoints::to_probe(db, now)? {
+    for endpoint in super::endpoints::to_probe(db, now.as_millis())? {
         let sql = format!(
-            "SELECT {MESSAGE} FROM messages WHERE state = 'queued' AND endpoint = ?1 ORDER BY created_at, id LIMIT 1"
+            "SELECT {MESSAGE} FROM messages WHERE state = 'queued' AND endpoint = ?1 ORDER BY created_at, seq, id LIMIT 1"
         );
         for row in db.rows(&sql, values![endpoint])? {
             taken.extend(take(db, &row, agent, true)?);
         }
+    }
+    Ok(taken)
+}
+
+/// The endpoints that are switched off.
+fn off(db: &dyn Db) -> Result<BTreeSet<String>, Error> {
+    let sql = "SELECT name FROM endpoints WHERE off_since IS NOT NULL";
+    db.all(sql, &[], |row| row.get(0))
+}
+
+/// Endpoints, each with how grave what is due may be; the gravest first.
+fn lanes(db: &dyn Db, now: Timestamp, due: &Due) -> Result<Vec<(String, u32)>, Error> {
+    let gravities = (0..=GRAVITY_MAX).rev();
+    if let Some(only) = &due.only {
+        let of_all = |gravity| only.iter().map(move |name| (name.to_string(), gravity));
+        return Ok(gravities.flat_map(of_all).collect());
+    }
+    let sql = "SELECT DISTINCT endpoint, gravity FROM messages WHERE state = 'queued' AND next_at <= ?1
+               ORDER BY gravity DESC, endpoint";
+    db.all(sql, values![now.as_millis()], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+/// Takes at most `limit` messages of one gravity to one endpoint.
+fn take_of(
+    db: &dyn Db,
+    agent: &AgentId,
+    now: Timestamp,
+    (endpoint, gravity): (&str, u32),
+    limit: usize,
+) -> Result<Vec<Message>, Error> {
+    if limit == 0 {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT {MESSAGE} FROM messages m
+         WHERE state = 'queued' AND endpoint = ?3 AND gravity = ?4 AND next_at <= ?1 AND {FREE} AND {IN_ORDER}
+         ORDER BY next_at, created_at, seq, id LIMIT ?5"
+    );
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = db.rows(
+        &sql,
+        values![now.as_millis(), db.now()?.as_millis(), endpoint, gravity, limit],
+    )?;
+    let mut taken = Vec::new();
+    for row in rows {
+        taken.extend(take(db, &row, agent, false)?);
     }
     Ok(taken)
 }
@@ -86,17 +136,14 @@ fn take(db: &dyn Db, row: &Row, agent: &AgentId, probe: bool) -> Result<Option<M
 }
 
 /// A message is free if nobody has taken it, or whoever did has no lease any more; `?2` is the database's time.
-const FREE: &str = "endpoint NOT IN (SELECT name FROM endpoints WHERE off_since IS NOT NULL)
-    AND (taken_by IS NULL OR NOT EXISTS (SELECT 1 FROM agents a WHERE a.id = m.taken_by AND a.lease_until >= ?2))";
+const FREE: &str =
+    "(taken_by IS NULL OR NOT EXISTS (SELECT 1 FROM agents a WHERE a.id = m.taken_by AND a.lease_until >= ?2))";
 
-/// The condition that leaves out so many endpoints, whose names are the values from `first` on.
-fn and_not(count: usize, first: usize) -> String {
-    if count == 0 {
-        return String::new();
-    }
-    let places: Vec<String> = (first..first + count).map(|place| format!("?{place}")).collect();
-    format!("AND endpoint NOT IN ({})", places.join(", "))
-}
+/// No earlier message about the same waits for the same endpoint, but for less grave ones.
+const IN_ORDER: &str = "(subject IS NULL OR NOT EXISTS (
+    SELECT 1 FROM messages e
+    WHERE e.state = 'queued' AND e.endpoint = m.endpoint AND e.subject = m.subject AND e.gravity >= m.gravity
+      AND (e.created_at, e.seq, e.id) < (m.created_at, m.seq, m.id)))";
 
 /// Gives back what `agent` took, but for `kept`.
 pub(crate) fn give_back(db: &dyn Db, agent: &AgentId, kept: &BTreeSet<MessageId>) -> Result<(), Error> {
@@ -109,10 +156,11 @@ pub(crate) fn give_back(db: &dyn Db, agent: &AgentId, kept: &BTreeSet<MessageId>
     Ok(())
 }
 
-pub(crate) fn next_due(db: &dyn Db) -> Result<Option<Timestamp>, Error> {
-    let sql = "SELECT min(next_at) FROM messages
-               WHERE state = 'queued' AND taken_by IS NULL AND endpoint NOT IN (SELECT name FROM endpoints WHERE off_since IS NOT NULL)";
-    Ok(db.first(sql, &[], |row| row.get(0))?.flatten())
+/// When the next message will be due that is not due at `now`.
+pub(crate) fn next_due(db: &dyn Db, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+    let sql = "SELECT min(next_at) FROM messages WHERE state = 'queued' AND next_at > ?1 AND taken_by IS NULL
+               AND endpoint NOT IN (SELECT name FROM endpoints WHERE off_since IS NOT NULL)";
+    Ok(db.first(sql, values![now.as_millis()], |row| row.get(0))?.flatten())
 }
 
 pub(crate) fn depth(db: &dyn Db) -> Result<(u64, Option<Timestamp>), Error> {
@@ -159,8 +207,10 @@ fn cut(text: &str) -> &str {
     &text[..end]
 }
 
+/// Queues a message again. An attempt that is under way is not joined by another.
 pub(crate) fn replay(db: &dyn Db, id: &MessageId, now: Timestamp) -> Result<bool, Error> {
-    let sql = "UPDATE messages SET state = 'queued', next_at = ?2, attempts = 0, reason = NULL, taken_by = NULL WHERE id = ?1";
+    let sql = "UPDATE messages SET next_at = ?2, attempts = 0, reason = NULL,
+                      taken_by = CASE WHEN state = 'queued' THEN taken_by END, state = 'queued' WHERE id = ?1";
     let changed = db.execute(sql, values![id.as_str(), now.as_millis()])?;
     let sql = "SELECT endpoint FROM messages WHERE id = ?1";
     let endpoint: Option<String> = db.first(sql, values![id.as_str()], |row| row.get(0))?;
@@ -169,4 +219,31 @@ pub(crate) fn replay(db: &dyn Db, id: &MessageId, now: Timestamp) -> Result<bool
         super::endpoints::forget(db, &EndpointName::new(endpoint))?;
     }
     Ok(changed > 0)
+}
+
+/// Queues every message again that `filter` names and that does not wait already, oldest first, up to its limit.
+pub(crate) fn replay_all(db: &dyn Db, filter: &ReplayFilter, now: Timestamp) -> Result<Replayed, Error> {
+    let sql = "SELECT id FROM messages
+               WHERE state <> 'queued' AND (?1 = 0 OR state = 'dead')
+                 AND (CAST(?2 AS TEXT) IS NULL OR endpoint = ?2)
+                 AND created_at >= ?3 AND created_at < ?4
+               ORDER BY created_at, seq, id LIMIT ?5";
+    let since = filter.since.map_or(i64::MIN, Timestamp::as_millis);
+    let until = filter.until.map_or(i64::MAX, Timestamp::as_millis);
+    let one_more = i64::try_from(filter.limit).unwrap_or(i64::MAX).saturating_add(1);
+    let endpoint = filter.endpoint.as_ref().map(EndpointName::as_str);
+    let mut found: Vec<String> = db.all(
+        sql,
+        values![i64::from(filter.failed), endpoint, since, until, one_more],
+        |row| row.get(0),
+    )?;
+    let more = found.len() > filter.limit;
+    found.truncate(filter.limit);
+    for id in &found {
+        replay(db, &MessageId::new(id.as_str()), now)?;
+    }
+    Ok(Replayed {
+        count: found.len() as u64,
+        more,
+    })
 }

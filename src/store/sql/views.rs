@@ -197,8 +197,9 @@ pub(crate) fn message(db: &dyn Db, id: &MessageId) -> Result<Option<MessageView>
 
 pub(crate) fn endpoints(db: &dyn Db) -> Result<Vec<EndpointView>, Error> {
     let sql = "SELECT m.endpoint, count(*) FILTER (WHERE m.state = 'delivered'),
-                      count(*) FILTER (WHERE m.state = 'queued'), count(*) FILTER (WHERE m.state = 'dead'), o.off_reason, o.off_since
-               FROM messages m LEFT JOIN endpoints o ON o.name = m.endpoint GROUP BY m.endpoint, o.off_reason, o.off_since ORDER BY m.endpoint";
+                      count(*) FILTER (WHERE m.state = 'queued'), count(*) FILTER (WHERE m.state = 'dead'), o.off_reason, o.off_since, coalesce(o.failures, 0), o.since
+               FROM messages m LEFT JOIN endpoints o ON o.name = m.endpoint
+               GROUP BY m.endpoint, o.off_reason, o.off_since, o.failures, o.since ORDER BY m.endpoint";
     db.all(sql, &[], |row| {
         Ok(EndpointView {
             name: row.get(0)?,
@@ -207,6 +208,8 @@ pub(crate) fn endpoints(db: &dyn Db) -> Result<Vec<EndpointView>, Error> {
             dead: row.get(3)?,
             off_reason: row.get(4)?,
             off_since: row.get(5)?,
+            failures: row.get(6)?,
+            failing_since: row.get(7)?,
         })
     })
 }

@@ -151,10 +151,7 @@ pub(super) async fn a_message_is_given_to_one_agent(open: Open) {
     store.commit(queued).await.unwrap();
     let later = START.plus_ms(1_000);
     let take = async |number: u32, limit: usize| -> Vec<String> {
-        let taken = store
-            .take_due(&agent(number), later, limit, BTreeSet::new())
-            .await
-            .unwrap();
+        let taken = store.take_due(&agent(number), later, due_any(limit)).await.unwrap();
         taken.into_iter().map(|message| message.id.to_string()).collect()
     };
     assert_eq!(take(1, 1).await, ["whk_0003"]);
@@ -184,10 +181,7 @@ pub(super) async fn busy_endpoints_are_passed_over(open: Open) {
     };
     store.commit(queued).await.unwrap();
     let later = START.plus_ms(1_000);
-    let taken = store
-        .take_due(&agent(1), later, 10, ["ops".into()].into())
-        .await
-        .unwrap();
+    let taken = store.take_due(&agent(1), later, full("ops")).await.unwrap();
     assert_eq!(
         taken.iter().map(|message| message.id.as_str()).collect::<Vec<_>>(),
         ["whk_0002"]
@@ -211,4 +205,122 @@ pub(super) async fn the_duty_of_a_dead_agent_is_free(open: Open) {
     assert!(!store.take_duty(&agent(2), "purge", 60_000).await.unwrap());
     store.release(&agent(1)).await.unwrap();
     assert!(store.take_duty(&agent(2), "purge", 60_000).await.unwrap());
+}
+
+pub(super) async fn messages_about_the_same_keep_their_order_but_for_graver_ones(open: Open) {
+    let store = open.store;
+    store.enroll(&agent(1), LEASE_MS).await.unwrap();
+    let about = |number: u32, subject: &str, gravity: u32| NewMessage {
+        subject: Some(subject.to_owned()),
+        gravity,
+        ..message(number, false)
+    };
+    let moment = |number: u32, seq: u32| NewMessage {
+        seq,
+        created_at: START.plus_ms(50),
+        ..about(number, "c", 0)
+    };
+    let elsewhere = NewMessage {
+        endpoint: "chat".into(),
+        ..about(5, "a", 0)
+    };
+    let messages = vec![
+        about(1, "a", 1),
+        about(2, "a", 0),
+        about(3, "a", 2),
+        about(4, "b", 0),
+        elsewhere,
+        // Of one moment: the place in the run's order tells, and ten comes after nine.
+        moment(6, 10),
+        moment(7, 9),
+    ];
+    let queued = Commit {
+        messages,
+        ..commit(run(1, 1))
+    };
+    store.commit(queued).await.unwrap();
+    let later = START.plus_ms(1_000);
+    let take = async |due: Due| -> Vec<String> {
+        let taken = store.take_due(&agent(1), later, due).await.unwrap();
+        taken.into_iter().map(|message| message.id.to_string()).collect()
+    };
+    let record = async |id: &str, next: Next| store.record_attempt(attempt(&id.into()), next).await.unwrap();
+    // The third overtakes the first, which goes out too; the second is no graver than either.
+    assert_eq!(
+        take(due_any(10)).await,
+        ["whk_0003", "whk_0001", "whk_0005", "whk_0004", "whk_0007"]
+    );
+    // While they are tried again, what is behind them waits, and nothing else does.
+    record("whk_0001", Next::RetryAt(later.plus_ms(60_000))).await;
+    record("whk_0003", Next::Delivered).await;
+    assert_eq!(take(due_any(10)).await, Vec::<String>::new());
+    record("whk_0007", Next::Delivered).await;
+    assert_eq!(take(due_any(10)).await, ["whk_0006"]);
+    let reason = "given up".to_owned();
+    record("whk_0001", Next::Dead { reason }).await;
+    let only = |name: &str| Due {
+        only: Some([name.into()].into()),
+        ..due_any(10)
+    };
+    assert_eq!(take(only("chat")).await, Vec::<String>::new());
+    assert_eq!(take(only("ops")).await, ["whk_0002"]);
+}
+
+pub(super) async fn what_was_given_up_is_replayed_by_filter(open: Open) {
+    let store = open.store;
+    store.enroll(&agent(1), LEASE_MS).await.unwrap();
+    let other = NewMessage {
+        endpoint: "chat".into(),
+        ..message(4, false)
+    };
+    let messages = vec![message(1, false), message(2, false), message(3, false), other];
+    let queued = Commit {
+        messages,
+        ..commit(run(1, 1))
+    };
+    store.commit(queued).await.unwrap();
+    let later = START.plus_ms(1_000);
+    let take = async || -> Vec<String> {
+        let taken = store.take_due(&agent(1), later, due_any(10)).await.unwrap();
+        taken.into_iter().map(|message| message.id.to_string()).collect()
+    };
+    take().await;
+    for id in ["whk_0001", "whk_0003", "whk_0004"] {
+        let reason = "refused".to_owned();
+        let next = Next::Dead { reason };
+        store.record_attempt(attempt(&id.into()), next).await.unwrap();
+    }
+    store
+        .record_attempt(attempt(&"whk_0002".into()), Next::Delivered)
+        .await
+        .unwrap();
+    let failed = ReplayFilter {
+        endpoint: Some("ops".into()),
+        failed: true,
+        since: None,
+        until: None,
+        limit: 1,
+    };
+    let replay = async |filter: ReplayFilter| {
+        let done = store.replay_all(filter, later).await.unwrap();
+        (done.count, done.more)
+    };
+    assert_eq!(replay(failed.clone()).await, (1, true));
+    assert_eq!(take().await, ["whk_0001"]);
+    // What is under way is not doubled.
+    assert!(store.replay(&"whk_0001".into(), later).await.unwrap());
+    assert_eq!(take().await, Vec::<String>::new());
+    let rest = ReplayFilter { limit: 10, ..failed };
+    assert_eq!(replay(rest.clone()).await, (1, false));
+    assert_eq!(take().await, ["whk_0003"]);
+    // By time, and what was delivered too.
+    let range = ReplayFilter {
+        endpoint: None,
+        failed: false,
+        since: Some(START.plus_ms(2)),
+        until: Some(START.plus_ms(4)),
+        ..rest
+    };
+    assert_eq!(replay(range).await, (1, false));
+    assert_eq!(take().await, ["whk_0002"]);
 }

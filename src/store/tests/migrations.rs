@@ -116,7 +116,7 @@ async fn is_taken_up(store: &Store) {
         ..commit(next)
     };
     store.commit(decided).await.unwrap();
-    let due = store.take_due(&agent, START, 10, BTreeSet::new()).await.unwrap();
+    let due = store.take_due(&agent, START, due_any(10)).await.unwrap();
     let due: Vec<_> = due.iter().map(|message| message.id.as_str()).collect();
     assert_eq!(due, ["whk_0002"]);
     store.purge(START, Retention::default()).await.unwrap();

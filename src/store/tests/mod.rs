@@ -9,7 +9,7 @@ mod retention;
 mod server;
 mod sqlite;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Weak;
 use std::time::Duration;
 
@@ -160,6 +160,8 @@ on_every_engine! {
         a_delivery_begins_one_run,
         a_message_is_given_to_one_agent,
         busy_endpoints_are_passed_over,
+        messages_about_the_same_keep_their_order_but_for_graver_ones,
+        what_was_given_up_is_replayed_by_filter,
         one_agent_has_a_duty,
         the_duty_of_a_dead_agent_is_free;
 }
@@ -237,11 +239,36 @@ fn commit(run: RunRecord) -> Commit {
     }
 }
 
+/// At most so many messages to anybody.
+fn due_any(limit: usize) -> Due {
+    Due {
+        only: None,
+        rooms: BTreeMap::new(),
+        room: Room {
+            any: limit,
+            gravest: limit,
+        },
+        limit,
+    }
+}
+
+/// Messages to anybody but this endpoint.
+fn full(endpoint: &str) -> Due {
+    let none = Room { any: 0, gravest: 0 };
+    Due {
+        rooms: [(endpoint.into(), none)].into(),
+        ..due_any(10)
+    }
+}
+
 fn message(number: u32, page: bool) -> NewMessage {
     NewMessage {
         id: MessageId::new(format!("whk_{number:04}")),
         endpoint: "ops".into(),
         run: Some(RunId::new("run_0001")),
+        subject: None,
+        seq: 0,
+        gravity: if page { GRAVITY_MAX } else { 0 },
         event: OutcomeEvent::SmokeTestPassed,
         content_type: "application/json".to_owned(),
         body: format!("{{\"number\":{number}}}").into_bytes(),

@@ -25,3 +25,11 @@ CREATE INDEX runs_ended ON runs (ended_at, id) WHERE ended_at IS NOT NULL;
 CREATE INDEX runs_config ON runs (config_hash);
 -- Who fails now is asked for each run that begins; without this, every run under way is looked at for it.
 CREATE INDEX runs_failing ON runs (verdict, platform, project, environment_id) WHERE ended_at IS NULL;
+
+-- What a message is about (messages about the same are kept in order), how grave it is (0 to 3), its place in its run's order.
+ALTER TABLE messages ADD COLUMN subject TEXT;
+ALTER TABLE messages ADD COLUMN gravity INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE messages ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;
+UPDATE messages SET subject = run, gravity = 3 * page;
+CREATE INDEX messages_lane ON messages (endpoint, gravity, next_at) WHERE state = 'queued';
+CREATE INDEX messages_order ON messages (endpoint, subject) WHERE state = 'queued';

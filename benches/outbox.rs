@@ -1,0 +1,34 @@
+//! The outbox under load: 200 endpoints of which every tenth is slow, failing, lying or gone, and 10,000 outcomes.
+//!
+//! `cargo bench --bench outbox`
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a benchmark measures and prints"
+)]
+
+#[path = "../tests/support/soak.rs"]
+mod load;
+
+fn main() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let load = load::Load {
+        endpoints: 200,
+        bad_every: 10,
+        messages: 50,
+    };
+    let seen = runtime.block_on(load::soak(load));
+    let mib = |kib: u64| kib as f64 / 1_024.0;
+    println!(
+        "{} healthy endpoints, {} bad ones, {} messages to each",
+        seen.healthy, seen.bad, load.messages
+    );
+    println!("queued over the API in                    {:6.1} s", seen.queued_s);
+    println!("then until the healthy ones had all       {:6.1} s", seen.rest_s);
+    println!(
+        "memory before, after, at most             {:.1}, {:.1}, {:.1} MiB",
+        mib(seen.before_kib),
+        mib(seen.after_kib),
+        mib(seen.peak_kib)
+    );
+}
