@@ -154,8 +154,8 @@ pub(super) static TABLE: &[Words] = &[
     },
     Words {
         event: OutcomeEvent::DeliveryMissed, severity: Severity::Warning,
-        title: "A deployment went live, and no webhook told of it",
-        next: "See that the platform can reach Backstop; this deployment is judged all the same.",
+        title: "A webhook did not arrive as it should",
+        next: "See that the platform can reach Backstop and that both clocks are right; what is live is judged all the same.",
     },
     Words {
         event: OutcomeEvent::EndpointFailing, severity: Severity::Warning,

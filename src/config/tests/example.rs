@@ -57,16 +57,16 @@ fn the_example_explains_where_each_value_comes_from() {
         .map(|value| format!("{} = {} ({:?})", value.key, value.value, value.from))
         .collect();
     insta::assert_snapshot!(lines.join("\n"), @r#"
-    post = "/graphql" (Place("checks.toml:195"))
-    repeat = true (Place("checks.toml:196"))
-    graphql.query = 'query($q: String!) { search(q: $q) { name } }' (Place("checks.toml:197"))
-    graphql.variables.q = "boots" (Place("checks.toml:197"))
-    severity = "dependency" (Place("checks.toml:198"))
-    expect.json.data.search.type = "array" (Place("checks.toml:199"))
-    expect.json.errors.exists = false (Place("checks.toml:199"))
-    expect.time = "2s" (Place("checks.toml:100"))
-    timeout = "5s" (Place("checks.toml:99"))
-    warn.time = "800ms" (Place("checks.toml:101"))
+    post = "/graphql" (Place("checks.toml:198"))
+    repeat = true (Place("checks.toml:199"))
+    graphql.query = 'query($q: String!) { search(q: $q) { name } }' (Place("checks.toml:200"))
+    graphql.variables.q = "boots" (Place("checks.toml:200"))
+    severity = "dependency" (Place("checks.toml:201"))
+    expect.json.data.search.type = "array" (Place("checks.toml:202"))
+    expect.json.errors.exists = false (Place("checks.toml:202"))
+    expect.time = "2s" (Place("checks.toml:103"))
+    timeout = "5s" (Place("checks.toml:102"))
+    warn.time = "800ms" (Place("checks.toml:104"))
     when = { app = ["shop-web", "shop-api"], env = ["staging", "production"] } (Place("checks.toml:17"))
     base = "https://shop.example.com" (Place("checks.toml:21"))
     follow = true (BuiltIn)
@@ -99,36 +99,36 @@ fn the_example_without_its_secrets_names_each_of_them() {
         = help: set the environment variable `TEMPS_WEBHOOK_SECRET`, or name a file: `[secrets]` with `TEMPS_WEBHOOK_SECRET = { file = "…" }`
 
     error: secret `PREVIEW_KEY` has no value: it is not set
-       --> checks.toml:96:1
+       --> checks.toml:99:1
         |
-     96 | headers.x-preview = "{{ secret.PREVIEW_KEY }}" # sent with each request to the base address
+     99 | headers.x-preview = "{{ secret.PREVIEW_KEY }}" # sent with each request to the base address
         | ^^^^^^^
         = help: set the environment variable `PREVIEW_KEY`, or name a file: `[secrets]` with `PREVIEW_KEY = { file = "…" }`
 
     error: secret `SMOKE_PASSWORD` has no value: no such file
-        --> checks.toml:132:40
+        --> checks.toml:135:40
          |
-     132 | json   = { user = "smoke", password = "{{ secret.SMOKE_PASSWORD }}" }
+     135 | json   = { user = "smoke", password = "{{ secret.SMOKE_PASSWORD }}" }
          |                                        ^^^^^^^^^^^^^^^^^^^^^^^^^^^
          = help: it is read from the file /run/secrets/smoke_password
 
     error: cannot read the file `LICENSE-MIT`: no such file
-        --> checks.toml:191:75
+        --> checks.toml:194:75
          |
-     191 | multipart = [{ name = "kind", value = "avatar" }, { name = "file", file = "LICENSE-MIT", type = "text/plain" }]
+     194 | multipart = [{ name = "kind", value = "avatar" }, { name = "file", file = "LICENSE-MIT", type = "text/plain" }]
          |                                                                           ^^^^^^^^^^^^^
 
     error: secret `OUTCOME_SECRET` is empty
-        --> checks.toml:228:10
+        --> checks.toml:231:10
          |
-     228 | secret = "{{ secret.OUTCOME_SECRET }}"
+     231 | secret = "{{ secret.OUTCOME_SECRET }}"
          |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
          = help: set the environment variable `OUTCOME_SECRET`, or name a file: `[secrets]` with `OUTCOME_SECRET = { file = "…" }`
 
     error: secret `SLACK_WEBHOOK_URL` has no value: it is not set
-        --> checks.toml:233:10
+        --> checks.toml:238:10
          |
-     233 | slack  = "{{ secret.SLACK_WEBHOOK_URL }}" # or `discord`, `teams`; `pagerduty` (a routing key) and `cdevents` (an address) too
+     238 | slack  = "{{ secret.SLACK_WEBHOOK_URL }}" # or `discord`, `teams`; `pagerduty` (a routing key) and `cdevents` (an address) too
          |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
          = help: set the environment variable `SLACK_WEBHOOK_URL`, or name a file: `[secrets]` with `SLACK_WEBHOOK_URL = { file = "…" }`
     "#);

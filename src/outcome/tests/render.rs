@@ -177,7 +177,7 @@ fn the_words_of_every_event() {
     rollback.withheld | Critical | Bad deployment left live | Decide now: roll back by hand, or fix forward. It will not be rolled back by itself.
     approval.requested | Critical | Roll back? A person is asked | Open the link, look, and approve; or let it be, and it stays live.
     run.superseded | Info | Smoke test ended early | Nothing, unless you expected a verdict on this deployment.
-    delivery.missed | Warning | A deployment went live, and no webhook told of it | See that the platform can reach Backstop; this deployment is judged all the same.
+    delivery.missed | Warning | A webhook did not arrive as it should | See that the platform can reach Backstop and that both clocks are right; what is live is judged all the same.
     endpoint.failing | Warning | An outcome endpoint keeps failing | Check the endpoint's address, secret and logs, then replay what it missed.
     endpoint.test | Info | This is a test | Nothing; somebody asked whether messages come through.
     protection.lost | Critical | A bad deployment could not be rolled back now | Mend what the reason says; until then, roll back by hand.

@@ -152,6 +152,11 @@ fn came_of(engine: &Arc<dyn Engine>, id: u64) -> Option<Came> {
     })
 }
 
+fn is_adopted(engine: &Arc<dyn Engine>, id: u64) -> bool {
+    let sql = "SELECT 1 FROM adopted WHERE deployment = ?1";
+    !ask(engine, sql, &[&id.to_string()]).is_empty()
+}
+
 /// The reference: what may have come of a deployment, by the truth about it and what was known before.
 fn expected(row: &Deployed, others: &[Timestamp], known_good: bool, started_at: Timestamp) -> &'static [&'static str] {
     let before = others.iter().filter(|at| **at < started_at.plus_ms(600_000));
@@ -182,7 +187,9 @@ pub(super) fn in_the_end(world: &World, engine: &Arc<dyn Engine>, acknowledged: 
     for (project, app) in &inner.apps {
         for row in app.rows.iter().filter(|row| row.rolled_back_from.is_none()) {
             let came = came_of(engine, row.id);
-            let due = acknowledged.contains(&(*project, row.id)) || app.current == Some(row.id);
+            // What was live at the first look at a place of which nobody had heard is its baseline.
+            let missed = app.current == Some(row.id) && !is_adopted(engine, row.id);
+            let due = acknowledged.contains(&(*project, row.id)) || missed;
             let Some(came) = came else {
                 if due && !dismissed(engine, row.id) {
                     wrong.push(format!("nobody judged {}", row.id));
