@@ -8,7 +8,7 @@ use backstop::pretend::{Behaviour, Generation, Release, RollbackFault};
 
 use crate::stage::{ADMIN_TOKEN, SECRET, Setup, Stage, backstop};
 
-fn out(output: &Output) -> String {
+pub fn out(output: &Output) -> String {
     format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),
@@ -17,7 +17,7 @@ fn out(output: &Output) -> String {
 }
 
 /// Runs a command without waiting for it on the runtime that serves the pretend platform.
-async fn run(stage: &Stage, args: &[&str]) -> Output {
+pub async fn run(stage: &Stage, args: &[&str]) -> Output {
     let mut command = backstop();
     command
         .args(args)
