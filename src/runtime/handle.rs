@@ -92,7 +92,9 @@ pub struct Started {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StartRunError {
     /// Nothing was ever heard of an app of this name, there.
-    #[error("nothing was heard of `{0}` yet; an app is known from its first delivery on, or once it is found in the platform's list")]
+    #[error(
+        "nothing was heard of `{0}` yet; an app is known from its first delivery on, or once it is found in the platform's list"
+    )]
     Unknown(String),
     /// It has several environments.
     #[error("`{0}` has more than one environment; say which")]

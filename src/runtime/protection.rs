@@ -1,7 +1,7 @@
 //! Whether a bad deployment could be rolled back now: looked at before one is there, and told of when it changes.
 //!
-//! What a rollback needs is tried at start and every 15 minutes: the platform's token and the controls; and every ten
-//! seconds the store and the fleet brake. What fails is tried again soon, and is told of as `protection.lost` once it has
+//! What a rollback needs is tried at start and every 15 minutes: the platform's token and the controls; and every 20 seconds
+//! the store and the fleet brake. What fails is tried again soon, and is told of as `protection.lost` once it has
 //! failed for a while, so that a restart of the platform wakes nobody; `protection.restored` follows when it works again.
 //! Both are rows of the store, so several agents, and one that starts anew, tell of each trouble once. Where no policy may
 //! roll back there is nothing to lose.
@@ -21,7 +21,7 @@ use crate::outcome;
 use crate::store::{self, Store};
 
 /// How often it is seen whether something is due.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_secs(20);
 /// What works is tried again after this.
 const TRY_EVERY_MS: u64 = 15 * 60_000;
 /// What failed is tried again after this.

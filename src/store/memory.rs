@@ -10,7 +10,7 @@ use rusqlite::Connection;
 
 use super::Error;
 use super::engine::{Counters, Engine, Item};
-use super::sqlite::{Database, migrate};
+use super::sqlite::{Database, STATEMENTS_MAX, migrate};
 use crate::clock::Clock;
 
 /// A database in memory. Several agents of one process may share it.
@@ -23,7 +23,7 @@ pub(super) struct Memory {
 impl Memory {
     pub(super) fn open(clock: Clock) -> Result<Self, Error> {
         let mut connection = Connection::open_in_memory()?;
-        connection.set_prepared_statement_cache_capacity(64);
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         migrate(&mut connection, "memory:")?;
         Ok(Self {
             connection: Mutex::new(connection),

@@ -165,7 +165,8 @@ struct Intent<'a> {
 pub(crate) fn history(db: &dyn Db, key: &AppKey, now: Timestamp) -> Result<History, Error> {
     let day_ago = now.as_millis().saturating_sub_unsigned(ROLLBACKS_MS);
     let good = format!("SELECT deployment, commit_sha, at FROM ledger_good {OF} ORDER BY at DESC LIMIT {GOOD_MAX}");
-    let rollbacks = format!("SELECT at FROM intents {OF} AND at > {day_ago}");
+    let rollbacks = format!("SELECT at FROM intents {OF} AND at > ?4");
+    let (p, j, e) = parts(key);
     let counted = format!("SELECT intents FROM intent_counts {OF}");
     Ok(History {
         known_good: all(db, key, &good, |row| {
@@ -179,7 +180,7 @@ pub(crate) fn history(db: &dyn Db, key: &AppKey, now: Timestamp) -> Result<Histo
         bad: all(db, key, &format!("SELECT deployment FROM ledger_bad {OF}"), id)?
             .into_iter()
             .collect(),
-        rollbacks_at: all(db, key, &rollbacks, |row| row.get(0))?,
+        rollbacks_at: db.all(&rollbacks, values![p, j, e, day_ago], |row| row.get(0))?,
         passed_checks: all(
             db,
             key,

@@ -9,6 +9,9 @@ use super::super::sql::{Cell, Db, Row, Value};
 use crate::clock::Clock;
 use crate::domain::Timestamp;
 
+/// Statements that stay prepared: as many as there are, and some.
+pub(crate) const STATEMENTS_MAX: usize = 256;
+
 /// A connection, inside of a transaction where something is written.
 pub(crate) struct Database<'a> {
     connection: &'a Connection,

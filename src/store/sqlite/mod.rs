@@ -22,7 +22,7 @@ use self::reserve::Reserve;
 use super::Error;
 use super::engine::{Counters, Engine, Item};
 use crate::clock::Clock;
-pub(super) use database::{Database, migrate};
+pub(super) use database::{Database, STATEMENTS_MAX, migrate};
 
 /// Items that may wait for the writer; past that, callers are told to try again.
 const WRITES_MAX: usize = 4_096;
@@ -71,10 +71,10 @@ impl Sqlite {
         writer.pragma_update(None, "journal_mode", "WAL")?;
         writer.pragma_update(None, "synchronous", "FULL")?;
         writer.pragma_update(None, "cache_size", CACHE_KIB)?;
-        writer.set_prepared_statement_cache_capacity(64);
+        writer.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         migrate(&mut writer, path)?;
         let reader = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        reader.set_prepared_statement_cache_capacity(64);
+        reader.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         let (writes, write_queue) = mpsc::channel(WRITES_MAX);
         let (reads, read_queue) = mpsc::channel(READS_MAX);
         let (commits, items) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
