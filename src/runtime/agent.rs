@@ -75,8 +75,6 @@ pub enum StartError {
 pub struct Agent {
     /// How the rest of the program talks to it.
     pub handle: Handle,
-    /// The platforms it calls.
-    pub platforms: Arc<ArcSwap<Platforms>>,
     reload: Arc<Notify>,
     /// Kept, so that services which nobody tells of a new config go on.
     _changed: watch::Sender<()>,
@@ -146,7 +144,6 @@ impl Agent {
         let lease = tokio::spawn(lease::keep(parts.store.clone(), agent, last.clone()));
         Ok(Self {
             handle,
-            platforms,
             reload,
             _changed: changed,
             stop,
