@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use url::{Host, Url};
 
+use super::attend::attend;
 use super::body;
 use super::failure::{Failure, of_error, of_io, of_lookup};
 use super::jar::Jar;
@@ -85,6 +86,15 @@ enum Beyond {
     Wire(Arc<dyn Wire>),
 }
 
+impl Beyond {
+    /// Waits for as long as a simulated world lets this process stand still.
+    async fn going_on(&self) {
+        if let Self::Wire(wire) = self {
+            wire.going_on().await;
+        }
+    }
+}
+
 /// Sends requests. Cheap to clone; clones share the limits.
 #[derive(Clone)]
 pub struct Client {
@@ -136,7 +146,8 @@ impl Client {
     /// Sends `request` and reads its whole answer. Never retries.
     ///
     /// # Errors
-    /// When there was no whole answer within the request's time and size. Waiting for a turn counts toward neither.
+    /// When there was no whole answer within the request's time and size. Waiting for a turn counts toward neither, nor does
+    /// time in which this process stood still.
     pub async fn send(&self, request: &Request, trust: Trust) -> Result<Response, Failure> {
         self.send_with(request, trust, &Jar::new()).await
     }
@@ -150,28 +161,28 @@ impl Client {
         let (started, notebook) = (now(), Notebook::new());
         let sending = notebook.with(async {
             match request.url.scheme() {
-                "tcp" => self.connect(request, trust, started).await,
-                _ => self.follow(request, trust, jar, started).await,
+                "tcp" => self.connect(request, trust).await,
+                _ => self.follow(request, trust, jar).await,
             }
         });
-        let done = tokio::time::timeout(request.timeout, sending).await;
-        if let Beyond::Wire(wire) = &self.beyond {
-            wire.going_on().await;
-        }
-        let result = done.unwrap_or_else(|_| {
+        let attended = attend(request.timeout, sending, || self.beyond.going_on()).await;
+        let result = attended.done.unwrap_or_else(|| {
             let detail = format!("no whole answer in {} ms", request.timeout.as_millis());
             Err(Failure::new(Reason::Timeout, detail))
         });
-        let timing = notebook.timing();
+        let (timing, stood_still) = (notebook.timing(), attended.stood_still);
         result
             .map(|response| Response {
+                elapsed: started.elapsed(),
                 timing,
                 tls: notebook.tls(),
+                stood_still,
                 ..response
             })
             .map_err(|failure| Failure {
                 elapsed: started.elapsed(),
                 timing,
+                stood_still,
                 ..failure
             })
     }
@@ -211,7 +222,7 @@ impl Client {
     }
 
     /// Connects by TCP, and closes.
-    async fn connect(&self, request: &Request, trust: Trust, started: Instant) -> Result<Response, Failure> {
+    async fn connect(&self, request: &Request, trust: Trust) -> Result<Response, Failure> {
         let host = request.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         let dial = request.route.connect.clone().unwrap_or(Dial {
             host: host.to_owned(),
@@ -233,7 +244,6 @@ impl Client {
                     mark(Mark::Ready);
                     return Ok(Response {
                         address: Some(ip),
-                        elapsed: started.elapsed(),
                         ..Response::empty(request.url.clone())
                     });
                 }
@@ -250,7 +260,7 @@ impl Client {
     }
 
     /// Sends, and follows redirects inside the origin; any other redirect is the answer.
-    async fn follow(&self, request: &Request, trust: Trust, jar: &Jar, started: Instant) -> Result<Response, Failure> {
+    async fn follow(&self, request: &Request, trust: Trust, jar: &Jar) -> Result<Response, Failure> {
         let mut hop = Hop {
             method: request.method.clone(),
             url: request.url.clone(),
@@ -258,7 +268,7 @@ impl Client {
         };
         let mut set_cookies = Vec::new();
         for _ in 0..=REDIRECTS_MAX {
-            let mut response = self.once(request, &hop, trust, jar, started).await?;
+            let mut response = self.once(request, &hop, trust, jar).await?;
             set_cookies.append(&mut response.set_cookies);
             let next = if request.follow_redirects {
                 redirect(&response, &hop.url)
@@ -284,14 +294,7 @@ impl Client {
         ))
     }
 
-    async fn once(
-        &self,
-        request: &Request,
-        hop: &Hop,
-        trust: Trust,
-        jar: &Jar,
-        started: Instant,
-    ) -> Result<Response, Failure> {
+    async fn once(&self, request: &Request, hop: &Hop, trust: Trust, jar: &Jar) -> Result<Response, Failure> {
         mark(Mark::Began);
         let transports = match &self.beyond {
             Beyond::Network(transports) => transports,
@@ -343,7 +346,6 @@ impl Client {
             headers,
             body: body.bytes,
             address,
-            elapsed: started.elapsed(),
             set_cookies,
             grpc_status: body.grpc_status,
             ..Response::empty(hop.url.clone())

@@ -17,6 +17,8 @@ pub struct Failure {
     pub detail: String,
     /// How long it took.
     pub elapsed: Duration,
+    /// How long this process stood still meanwhile.
+    pub stood_still: Duration,
     /// Where that time went, as far as it came.
     pub timing: Timing,
     /// The address dialled, where that is known.
@@ -30,6 +32,7 @@ impl Failure {
             reason,
             detail: detail.into(),
             elapsed: Duration::ZERO,
+            stood_still: Duration::ZERO,
             timing: Timing::default(),
             address: None,
         }

@@ -4,6 +4,7 @@
 //! was vetted is what is dialled. Redirects are followed only inside the same origin, and each is a new request that is
 //! vetted again. Time, body and connections are bounded. Nothing here retries or judges.
 
+mod attend;
 mod body;
 mod client;
 mod failure;

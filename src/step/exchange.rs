@@ -96,6 +96,8 @@ pub struct Response {
     pub version: Version,
     /// From the start of the request to the last byte of the answer.
     pub elapsed: Duration,
+    /// How long this process stood still meanwhile.
+    pub stood_still: Duration,
     /// Where that time went.
     pub timing: Timing,
     /// Every `Set-Cookie`, also of the redirects on the way.
@@ -117,6 +119,7 @@ impl Response {
             address: None,
             version: Version::HTTP_11,
             elapsed: Duration::ZERO,
+            stood_still: Duration::ZERO,
             timing: Timing::default(),
             set_cookies: Vec::new(),
             tls: None,

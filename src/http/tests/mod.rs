@@ -349,3 +349,37 @@ proptest! {
         prop_assert_eq!(vet(IpAddr::from([0x2002, high, low, 0, 0, 0, 0, 1]), trust, &[]), plain);
     }
 }
+
+/// Real time and a real socket: the process is busy elsewhere until long after the limit, and the answer is there.
+#[tokio::test]
+async fn an_answer_that_came_while_this_process_stood_still_is_taken() {
+    let (told, address) = std::sync::mpsc::channel();
+    let other = std::thread::spawn(move || {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        told.send(listener.local_addr().expect("an address")).expect("heard");
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut head = [0; 2_048];
+        std::io::Read::read(&mut stream, &mut head).expect("a request");
+        std::thread::sleep(Duration::from_millis(300));
+        std::io::Write::write_all(&mut stream, b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").expect("said");
+    });
+    let address = address.recv().expect("an address");
+    let request = Request {
+        timeout: Duration::from_millis(500),
+        ..request(&format!("http://{address}/"))
+    };
+    let client = client();
+    let busy = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        std::thread::sleep(Duration::from_millis(1_500));
+    };
+    let (answered, ()) = tokio::join!(client.send(&request, Trust::Configured), busy);
+    let response = answered.expect("an answer");
+    assert_eq!(response.body, b"ok");
+    assert!(
+        response.stood_still >= Duration::from_secs(1),
+        "{:?}",
+        response.stood_still
+    );
+    other.join().expect("it answered");
+}

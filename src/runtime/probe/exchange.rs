@@ -10,8 +10,8 @@ use crate::domain::{Class, Observation, Reason};
 use crate::http::{Failure, Trust};
 use crate::step::{self, Login, Poll, Redactor, Request, Response, Step, Value};
 
-/// A wait that is over so much after its limit was not the app's alone.
-const STALL_MIN: Duration = Duration::from_secs(2);
+/// After standing still for so long while an answer was awaited, nothing is said of the app.
+const STOOD_STILL_MIN: Duration = Duration::from_secs(2);
 
 /// What came of one request.
 pub(super) struct Exchanged {
@@ -141,7 +141,7 @@ impl Probe<'_> {
             ));
         }
         let sent = self.client.send_with(&request, trust, &self.jar).await;
-        let sent = not_stalled(sent, request.timeout);
+        let sent = attended(sent);
         let assessed = match &sent {
             Ok(response) => Ok((response, step::assess(step, response, &self.values))),
             Err(failure) => Err(unanswered(failure)),
@@ -211,19 +211,22 @@ pub(super) fn failed(observation: &Observation) -> bool {
     !matches!(observation.class, Class::Pass | Class::Slow) && observation.reason != Reason::Time
 }
 
-/// A request is given up at its limit. If its end came much later, this agent stood still meanwhile, and what it saw says
-/// nothing of the app.
-fn not_stalled(sent: Result<Response, Failure>, limit: Duration) -> Result<Response, Failure> {
-    let elapsed = match &sent {
-        Ok(response) => response.elapsed,
-        Err(failure) => failure.elapsed,
+/// While this agent stood still an answer may have come or not: what it saw says nothing of the app.
+fn attended(sent: Result<Response, Failure>) -> Result<Response, Failure> {
+    let (elapsed, stood_still) = match &sent {
+        Ok(response) => (response.elapsed, response.stood_still),
+        Err(failure) => (failure.elapsed, failure.stood_still),
     };
-    if elapsed <= limit + STALL_MIN {
+    if stood_still < STOOD_STILL_MIN {
         return sent;
     }
-    let detail = format!("this agent stood still while it waited: {} ms", elapsed.as_millis());
+    let detail = format!(
+        "this agent stood still for {} ms while it waited",
+        stood_still.as_millis()
+    );
     Err(Failure {
         elapsed,
+        stood_still,
         ..Failure::new(Reason::LocalTrouble, detail)
     })
 }
@@ -243,17 +246,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_came_long_after_the_limit_says_nothing_of_the_app() {
-        let limit = Duration::from_secs(10);
-        let after = |elapsed_s: u64| {
+    fn what_was_seen_by_an_agent_that_stood_still_says_nothing_of_the_app() {
+        let after = |stood_still_ms: u64| {
             let failure = Failure {
-                elapsed: Duration::from_secs(elapsed_s),
+                stood_still: Duration::from_millis(stood_still_ms),
                 ..Failure::new(Reason::Timeout, "no whole answer in 10000 ms")
             };
-            not_stalled(Err(failure), limit).expect_err("still a failure").reason
+            attended(Err(failure)).expect_err("still a failure").reason
         };
-        assert_eq!(after(10), Reason::Timeout);
-        assert_eq!(after(12), Reason::Timeout);
-        assert_eq!(after(13), Reason::LocalTrouble);
+        assert_eq!(after(0), Reason::Timeout);
+        assert_eq!(after(1_900), Reason::Timeout);
+        assert_eq!(after(2_000), Reason::LocalTrouble);
     }
 }
