@@ -116,15 +116,16 @@ impl Judge {
         Some(moved)
     }
 
-    /// The last `ms` before `now` are lost; several checks may lose the same time.
+    /// In the last `ms` before `now` nobody looked, so the limit that runs comes as much later. Several checks may lose
+    /// the same time.
     fn lose(&mut self, ms: u64, now: Timestamp) {
         let begun = now.minus(Duration::from_millis(ms)).max(self.lost_to);
         let lost_ms = now.ms_since(begun);
         self.lost_to = self.lost_to.max(now);
-        if self.gate_opened_at.is_none() {
-            self.lost_ms += lost_ms;
-        } else {
-            self.lost_since_open_ms += lost_ms;
+        match &mut self.passed_at {
+            Some(passed) => *passed = passed.plus_ms(lost_ms).min(now),
+            None if self.gate_opened_at.is_none() => self.lost_ms += lost_ms,
+            None => self.lost_since_open_ms += lost_ms,
         }
     }
 
@@ -143,13 +144,9 @@ impl Judge {
         }
     }
 
-    /// Nobody looked for `ms`: spells end, and no warm-up is consumed.
+    /// Nobody looked for `ms`: spells end, and neither warm-up nor watch is consumed.
     pub fn skip(&mut self, ms: u64, now: Timestamp) {
-        match &mut self.passed_at {
-            None => self.lose(ms, now),
-            // Nobody watched: the watch ends as much later.
-            Some(passed) => *passed = passed.plus_ms(ms).min(now),
-        }
+        self.lose(ms, now);
         for track in std::iter::once(&mut self.gate).chain(&mut self.checks) {
             track.close_spell();
             track.next_at = track.next_at.max(now);
@@ -158,7 +155,7 @@ impl Judge {
 
     /// What is to be probed at `now`.
     pub fn due(&self, plan: &Plan, now: Timestamp) -> Vec<Place> {
-        self.places(plan)
+        self.places(plan, now)
             .into_iter()
             .filter(|(_, track)| track.next_at <= now)
             .map(|(place, _)| place)
@@ -169,7 +166,7 @@ impl Judge {
     /// waits for a probe or an answer.
     pub fn wake_at(&self, plan: &Plan, now: Timestamp) -> Option<(Timestamp, WakeReason)> {
         let probe = self
-            .places(plan)
+            .places(plan, now)
             .into_iter()
             .map(|(_, track)| (track.next_at, WakeReason::ProbeDue))
             .min();
@@ -178,7 +175,10 @@ impl Judge {
     }
 
     /// What may be probed, whenever it is due: the gate until it opens, then each check whose needs have passed.
-    fn places(&self, plan: &Plan) -> Vec<(Place, &Track)> {
+    fn places(&self, plan: &Plan, now: Timestamp) -> Vec<(Place, &Track)> {
+        if self.is_watched_out(plan, now) {
+            return Vec::new();
+        }
         if self.gate_opened_at.is_none() {
             return if self.gate.in_flight.is_none() {
                 vec![(Place::Gate, &self.gate)]
@@ -248,11 +248,10 @@ impl Judge {
             return Some(bad);
         }
         if let Some(passed) = self.passed_at {
-            return (now >= passed.plus_ms(plan.watch_ms)
-                && !self.any_critical(plan, Track::is_failing)
-                && self.is_seen(plan))
-            .then_some(Conclusion::Watched)
-            .or_else(|| self.watch_overdue(passed, plan, now));
+            let is_answered = !self.any_critical(plan, |track| track.in_flight.is_some());
+            return (self.is_watched_out(plan, now) && is_answered)
+                .then_some(Conclusion::Watched)
+                .or_else(|| self.watch_overdue(passed, plan, now));
         }
         if self.all_settled(plan, now) {
             return Some(if self.checks.iter().any(|track| track.first_pass_at.is_some()) {
@@ -270,6 +269,15 @@ impl Judge {
                 JUDGE_MS_MAX / 60_000
             ),
         })
+    }
+
+    /// The watch is over and nothing fails: no more is asked, only the answers that are out are waited for. One may say
+    /// that nobody watched.
+    fn is_watched_out(&self, plan: &Plan, now: Timestamp) -> bool {
+        let is_over = self
+            .passed_at
+            .is_some_and(|passed| now >= passed.plus_ms(plan.watch_ms));
+        is_over && !self.any_critical(plan, Track::is_failing) && self.is_seen(plan)
     }
 
     /// A watch that ends while a check is failing goes on until the evidence suffices, but not without end.

@@ -1410,6 +1410,50 @@ fn time_that_was_lost_before_a_first_pass_is_given_back() {
     );
 }
 
+/// An agent that stood still in the watch while a probe was out. Its timer may be heard before the probe's end.
+#[test]
+fn a_watch_in_which_nobody_watched_goes_on() {
+    for (stood_still_ms, timer_first) in [(200_000, false), (305_000, false), (305_000, true)] {
+        let mut world = World::new(
+            one_check(),
+            |age_s, _| if age_s < 60.0 { Class::Pass } else { Class::Broken },
+        );
+        world.facts.known.good.clear();
+        let mut todo = world.step(Event::Began);
+        let seq = loop {
+            while let Some(effect) = todo.pop() {
+                if matches!(effect, Effect::Probe { .. }) && world.told().contains(&"smoke_test.passed") {
+                    todo = vec![effect];
+                    break;
+                }
+                let event = world.perform(effect);
+                todo.extend(world.step(event));
+            }
+            if let [Effect::Probe { seq, .. }] = todo[..] {
+                break seq;
+            }
+            world.now = world.state.wake_at.expect("it looks again");
+            todo = world.step(Event::Woke);
+        };
+        world.now = world.now.plus_ms(stood_still_ms);
+        todo.clear();
+        if timer_first {
+            let late_ms = world.state.wake_at.map_or(0, |at| world.now.ms_since(at));
+            assert!(late_ms < 10_000, "the timer alone shows no gap: {late_ms} ms");
+            todo.extend(world.step(Event::Woke));
+        }
+        let stood_still = Observation {
+            reason: Reason::LocalTrouble,
+            latency_ms: u32::try_from(stood_still_ms).unwrap(),
+            ..seen(Class::Unknown)
+        };
+        let (place, seen) = (Place::Check(0), Box::new(stood_still));
+        todo.extend(world.step(Event::Probed { seq, place, seen }));
+        world.finish(todo);
+        assert_eq!(world.state.verdict, Some(Verdict::Unhealthy), "{:#?}", world.story);
+    }
+}
+
 /// An agent that stood still while its first probe was out, until long after the warm-up should have ended.
 #[test]
 fn a_warm_up_that_nobody_looked_at_is_looked_at_again() {
