@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use url::{Host, Url};
 
-use super::attend::attend;
+use super::attend::{Limit, attend};
 use super::body;
 use super::failure::{Failure, of_error, of_io, of_lookup};
 use super::jar::Jar;
@@ -143,20 +143,27 @@ impl Client {
         }
     }
 
-    /// Sends `request` and reads its whole answer. Never retries.
+    /// Sends `request` and reads its whole answer. Never retries. Its limit is the clock's: an agent that stood still must
+    /// not act late.
     ///
     /// # Errors
-    /// When there was no whole answer within the request's time and size. Waiting for a turn counts toward neither, nor does
-    /// time in which this process stood still.
+    /// When there was no whole answer within the request's time and size. Waiting for a turn counts toward neither.
     pub async fn send(&self, request: &Request, trust: Trust) -> Result<Response, Failure> {
-        self.send_with(request, trust, &Jar::new()).await
+        let limit = Limit::Clock(request.timeout);
+        self.exchange(request, limit, trust, &Jar::new()).await
     }
 
-    /// The same with the cookies of `jar`, which takes those that answers set.
+    /// Looks: the same with the cookies of `jar`, which takes those that answers set, and with a limit that counts only
+    /// while this process runs.
     ///
     /// # Errors
     /// As [`Client::send`].
-    pub async fn send_with(&self, request: &Request, trust: Trust, jar: &Jar) -> Result<Response, Failure> {
+    pub async fn look(&self, request: &Request, trust: Trust, jar: &Jar) -> Result<Response, Failure> {
+        let limit = Limit::Attended(request.timeout);
+        self.exchange(request, limit, trust, jar).await
+    }
+
+    async fn exchange(&self, request: &Request, limit: Limit, trust: Trust, jar: &Jar) -> Result<Response, Failure> {
         let _turn = self.turn(&request.url).await?;
         let (started, notebook) = (now(), Notebook::new());
         let sending = notebook.with(async {
@@ -165,7 +172,7 @@ impl Client {
                 _ => self.follow(request, trust, jar).await,
             }
         });
-        let attended = attend(request.timeout, sending, || self.beyond.going_on()).await;
+        let attended = attend(limit, sending, || self.beyond.going_on()).await;
         let result = attended.done.unwrap_or_else(|| {
             let detail = format!("no whole answer in {} ms", request.timeout.as_millis());
             Err(Failure::new(Reason::Timeout, detail))

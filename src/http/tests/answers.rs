@@ -128,10 +128,7 @@ async fn cookies_stay_with_their_origin() {
     let jar = Jar::new();
     let mut ask = request(&format!("http://{address}/login"));
     ask.cookies = vec![("own".to_owned(), "1".to_owned())];
-    let answer = client()
-        .send_with(&ask, Trust::Configured, &jar)
-        .await
-        .expect("an answer");
+    let answer = client().look(&ask, Trust::Configured, &jar).await.expect("an answer");
     assert_eq!(
         (answer.status, answer.set_cookies.len(), answer.url.path()),
         (200, 2, "/home")
@@ -147,7 +144,7 @@ async fn cookies_stay_with_their_origin() {
         ["own=1", "sid=abc; own=1"]
     );
     let sent = client()
-        .send_with(&request(&format!("http://{other}/")), Trust::Configured, &jar)
+        .look(&request(&format!("http://{other}/")), Trust::Configured, &jar)
         .await;
     assert!(sent.is_ok());
     assert_eq!(cookie(&other_heads.lock().expect("not poisoned")), [""]);

@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use url::Url;
 
 use super::resolve::Lookup;
-use super::{Client, Network, Trust, vet};
+use super::{Client, Jar, Network, Trust, vet};
 use crate::domain::Reason;
 use crate::step::Request;
 
@@ -368,12 +368,12 @@ async fn an_answer_that_came_while_this_process_stood_still_is_taken() {
         timeout: Duration::from_millis(500),
         ..request(&format!("http://{address}/"))
     };
-    let client = client();
+    let (client, jar) = (client(), Jar::new());
     let busy = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
         std::thread::sleep(Duration::from_millis(1_500));
     };
-    let (answered, ()) = tokio::join!(client.send(&request, Trust::Configured), busy);
+    let (answered, ()) = tokio::join!(client.look(&request, Trust::Configured, &jar), busy);
     let response = answered.expect("an answer");
     assert_eq!(response.body, b"ok");
     assert!(

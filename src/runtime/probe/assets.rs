@@ -67,7 +67,7 @@ impl Probe<'_> {
             carries_credentials: page.carries_credentials,
             ..Request::new(Method::GET, asset.url.clone(), page.timeout)
         };
-        let fault = match self.client.send_with(&request, trust, &self.jar).await {
+        let fault = match self.client.look(&request, trust, &self.jar).await {
             Ok(response) => {
                 let media_type = response.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
                 asset.kind.fault(response.status, media_type.unwrap_or_default())?

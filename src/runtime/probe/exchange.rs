@@ -140,7 +140,7 @@ impl Probe<'_> {
                 "it carries a secret to an address that only the platform tells: configure `base`, or name the app in `when`",
             ));
         }
-        let sent = self.client.send_with(&request, trust, &self.jar).await;
+        let sent = self.client.look(&request, trust, &self.jar).await;
         let sent = attended(sent);
         let assessed = match &sent {
             Ok(response) => Ok((response, step::assess(step, response, &self.values))),

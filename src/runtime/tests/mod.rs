@@ -369,7 +369,7 @@ fn the_same_seed_is_the_same_history() {
 /// their own where the machine could show them.
 #[test]
 fn bad_seeds() {
-    for seed in [3, 277, 284, 306, 1146, 1437, 4130, 6952, 24222] {
+    for seed in [3, 277, 284, 306, 1146, 1437, 4130, 6952, 4416, 20948, 24222] {
         let played = play(seed, None);
         assert_eq!(played.wrong, Vec::<String>::new(), "BACKSTOP_SEED={seed}");
     }
