@@ -1,6 +1,9 @@
 //! One attempt at one message, against receivers of every kind.
 #![expect(clippy::expect_used, reason = "these are tests")]
 
+#[path = "outcomes/github.rs"]
+mod github;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

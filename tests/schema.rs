@@ -214,6 +214,8 @@ const FILES: &[(&str, &str)] = &[
         "outcome.a = { discord = 'https://b', events = ['rollback.*', 'smoke_test.failed'], when.env = 'production' }",
     ),
     ("outcome.a = { pagerduty = 'k', slack = 'https://b' }", "outcome.a = { pagerduty = 'k', url = 'https://b' }"),
+    ("outcome.a = { github = 'acme/shop' }", "outcome.a = { github = 'acme/shop', token = '{{ secret.S }}' }"),
+    ("outcome.a = { github = 'shop', token = 't' }", "outcome.a = { github = 'a/b', token = 't', url = 'https://git.example/api/v3' }"),
     ("outcome.a = { url = 'https://a', concurrency = 0 }", "outcome.a = { url = 'https://a', concurrency = 4, rate = '10/s' }"),
     ("outcome.a = { url = 'https://a', rate = '10/d' }", "outcome.a = { teams = '{{ secret.S }}', rate = 'off' }"),
     ("outcome.a = { url = 'https://a', secret = [] }", "outcome.a = { cdevents = 'https://a', secret = ['a', 'b'], rfc9421 = true, key_id = 'k' }"),

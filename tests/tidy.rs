@@ -39,7 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("ingest", &["platform", "signature"]),
     ("lab", &["document", "machine"]),
     ("machine", &[]),
-    ("outcome", &["http", "signature", "step"]),
+    ("outcome", &["document", "http", "signature", "step"]),
     ("platform", &["check", "clock", "document", "http", "signature", "step"]),
     ("pretend", &["clock", "http", "signature", "step"]),
     (

@@ -9,23 +9,26 @@ use super::settings::request_target;
 use super::when::read_globs;
 use crate::document::{Node, Table, closest};
 use crate::domain::{EndpointName, Glob, OutcomeEvent};
-use crate::outcome::{self, Address, CONTENT_TYPE_DEFAULT, Endpoint, Format, Layout, PAGERDUTY_ADDRESS, Rate, When};
+use crate::outcome::{
+    self, Address, CONTENT_TYPE_DEFAULT, Endpoint, Format, GITHUB_ADDRESS, Layout, PAGERDUTY_ADDRESS, Rate, When,
+};
 
 /// The formats whose address, or what stands in for it, has a key of its own.
-const FORMATS: [Format; 6] = [
+const FORMATS: [Format; 7] = [
     Format::Plain,
     Format::CdEvents,
     Format::Slack,
     Format::Discord,
     Format::Teams,
     Format::PagerDuty,
+    Format::GitHub,
 ];
 
 /// What to write in their place.
-const ADDRESS_HELP: &str = "write one of `url`, `cdevents`, `slack`, `discord`, `teams` and `pagerduty`";
+const ADDRESS_HELP: &str = "write one of `url`, `cdevents`, `slack`, `discord`, `teams`, `pagerduty` and `github`";
 
 /// Formats that people will look for; each can be had by a template.
-const FORMATS_LATER: [&str; 5] = ["opsgenie", "telegram", "email", "ntfy", "github"];
+const FORMATS_LATER: [&str; 4] = ["opsgenie", "telegram", "email", "ntfy"];
 
 /// Attempts under way at once to one endpoint.
 const CONCURRENCY_MAX: u32 = 64;
@@ -319,7 +322,7 @@ impl Reader<'_> {
         for key in FORMATS_LATER {
             if table.take(key).is_some() {
                 let message = format!("`{key}` is not available yet as a receiver of outcomes");
-                let help = "say what it is sent with `url` and `template`, or use one of the formats there are: `url`, `cdevents`, `slack`, `discord`, `teams`, `pagerduty`";
+                let help = "say what it is sent with `url` and `template`, or use one of the formats there are: `url`, `cdevents`, `slack`, `discord`, `teams`, `pagerduty`, `github`";
                 self.problems.push_help(table.key_place(key), message, help);
                 return None;
             }
@@ -333,6 +336,11 @@ impl Reader<'_> {
             let credential = self.secrets.secret(key, &mut self.problems)?;
             let text = self.secrets.text(url, &mut self.problems)?;
             return Some((Format::PagerDuty, self.parsed_address(url, &text)?, Some(credential)));
+        }
+        // GitHub's is known too; one that is given stands for a server of one's own.
+        if let [(Format::GitHub, repository)] | [(Format::Plain, _), (Format::GitHub, repository)] = given.as_slice() {
+            let server = given.first().filter(|(format, _)| *format == Format::Plain);
+            return self.github(table, server.map(|(_, node)| node), repository);
         }
         let [(format, node)] = given.as_slice() else {
             match given.get(1) {
@@ -368,6 +376,38 @@ impl Reader<'_> {
         };
         self.must_be_safe(node, address.expose(), what, true);
         Some((*format, address, None))
+    }
+
+    /// A repository's address, and the token for it.
+    fn github(
+        &mut self,
+        table: &mut Table<'_>,
+        server: Option<&Node<'_>>,
+        repository: &Node<'_>,
+    ) -> Option<(Format, Address, Option<SecretString>)> {
+        let help = "add `token = \"{{ secret.NAME }}\"`, which may write deployments of that repository";
+        let token = table.required("token", help, &mut self.problems);
+        let token = token.and_then(|node| self.secrets.secret(&node, &mut self.problems));
+        let name = repository.string(&mut self.problems)?;
+        let is_good = |part: &str| {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+            !part.is_empty() && part.bytes().all(plain) && !part.bytes().all(|byte| byte == b'.')
+        };
+        let parts = name.split_once('/');
+        if !parts.is_some_and(|(owner, name)| is_good(owner) && is_good(name)) {
+            let help = "write its owner and its name: `github = \"acme/shop\"`";
+            let message = format!("{} names no repository", repository.label());
+            self.problems.push_help(repository.place(), message, help);
+            return None;
+        }
+        let base = match server {
+            Some(node) => self.secrets.text(node, &mut self.problems)?,
+            None => GITHUB_ADDRESS.to_owned(),
+        };
+        let node = server.unwrap_or(repository);
+        let address = self.parsed_address(node, &format!("{}/repos/{name}", base.trim_end_matches('/')))?;
+        self.must_be_safe(node, address.expose(), "the token", true);
+        Some((Format::GitHub, address, Some(token?)))
     }
 
     fn parsed_address(&mut self, node: &Node<'_>, text: &str) -> Option<Address> {

@@ -68,6 +68,10 @@ pub(super) const WORDS: &[(&str, &str)] = &[
         "a receiver of outcomes is a table with a name: `[outcome.page]` with `pagerduty = …`",
     ),
     (
+        "github",
+        "a receiver of outcomes is a table with a name: `[outcome.commit]` with `github = …`",
+    ),
+    (
         "cdevents",
         "a receiver of outcomes is a table with a name: `[outcome.bus]` with `cdevents = …`",
     ),

@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, Method};
 use secrecy::ExposeSecret as _;
 
 use super::endpoint::{Endpoint, Format};
-use super::{can_sign_requests, pagerduty, redact, schedule};
+use super::{can_sign_requests, pagerduty, redact, schedule, steps};
 use crate::domain::{MessageId, Reason, Timestamp};
 use crate::http::{Client, Trust};
 use crate::signature::{SignedRequest, sign_request, sign_standard_all, sign_timestamped};
@@ -44,6 +44,11 @@ pub async fn attempt(
     content_type: &str,
     wall: Timestamp,
 ) -> Attempted {
+    match steps::of(endpoint.format) {
+        Some(Ok(steps)) => return steps.perform(client, endpoint, body, wall).await,
+        Some(Err(error)) => return Attempted::unsent(error.clone()),
+        None => {}
+    }
     let headers = match headers(endpoint, message, body, content_type, wall) {
         Ok(headers) => headers,
         Err(error) => return Attempted::unsent(format!("the request could not be made: {error}")),
@@ -60,28 +65,43 @@ pub async fn attempt(
         carries_credentials: true,
         ..Request::new(Method::POST, endpoint.url.expose().clone(), TIMEOUT)
     };
-    let redactor = redact::redactor(endpoint);
-    match client.send(&request, Trust::Configured).await {
-        Ok(response) => Attempted {
-            status: Some(response.status),
-            error: None,
-            retryable: true,
-            response_excerpt: excerpt(&response, &redactor),
-            latency_ms: millis(response.elapsed),
-            retry_after: asked_wait(&response, wall),
-        },
-        Err(failure) => Attempted {
-            // An address that may not be called is not called the next time either.
-            retryable: failure.reason != Reason::Forbidden,
-            latency_ms: millis(failure.elapsed),
-            ..Attempted::unsent(redactor.redact(&failure.detail))
-        },
+    sent(client, &request, &redact::redactor(endpoint), wall).await.0
+}
+
+/// What came of `request`, with the answer if there was one.
+pub(super) async fn sent(
+    client: &Client,
+    request: &Request,
+    redactor: &Redactor,
+    wall: Timestamp,
+) -> (Attempted, Option<Response>) {
+    match client.send(request, Trust::Configured).await {
+        Ok(response) => {
+            let attempted = Attempted {
+                status: Some(response.status),
+                error: None,
+                retryable: true,
+                response_excerpt: excerpt(&response, redactor),
+                latency_ms: millis(response.elapsed),
+                retry_after: asked_wait(&response, wall),
+            };
+            (attempted, Some(response))
+        }
+        Err(failure) => {
+            let attempted = Attempted {
+                // An address that may not be called is not called the next time either.
+                retryable: failure.reason != Reason::Forbidden,
+                latency_ms: millis(failure.elapsed),
+                ..Attempted::unsent(redactor.redact(&failure.detail))
+            };
+            (attempted, None)
+        }
     }
 }
 
 impl Attempted {
     /// Nothing was sent.
-    fn unsent(error: String) -> Self {
+    pub(super) fn unsent(error: String) -> Self {
         Self {
             status: None,
             error: Some(error),

@@ -28,6 +28,8 @@ pub enum Format {
     Teams,
     /// PagerDuty's Events API v2.
     PagerDuty,
+    /// GitHub's deployment statuses.
+    GitHub,
 }
 
 /// What a format's receivers are like.
@@ -66,7 +68,7 @@ const fn chat(format: Format, word: &'static str, rate: Rate) -> Row {
 }
 
 /// A row for each format. The rates are what the chats say that they take.
-static ROWS: [Row; 7] = [
+static ROWS: [Row; 8] = [
     row(Format::Plain, "plain", "url"),
     row(Format::CdEvents, "cdevents", "cdevents"),
     row(Format::Template, "template", "url"),
@@ -80,6 +82,13 @@ static ROWS: [Row; 7] = [
         signed: false,
         ..row(Format::PagerDuty, "pagerduty", "pagerduty")
     },
+    // <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>: 80 requests a minute that make
+    // something, of which a message takes up to two.
+    Row {
+        signed: false,
+        rate: Some(Rate::per_minute(40)),
+        ..row(Format::GitHub, "github", "github")
+    },
 ];
 
 impl Format {
@@ -92,6 +101,7 @@ impl Format {
         Self::Discord,
         Self::Teams,
         Self::PagerDuty,
+        Self::GitHub,
     ];
 
     fn row(self) -> &'static Row {
@@ -103,7 +113,7 @@ impl Format {
         self.row().word
     }
 
-    /// The key of the config that holds the address, or for PagerDuty what stands in for it.
+    /// The key of the config that holds the address, or for PagerDuty and GitHub what stands in for it.
     pub fn key(self) -> &'static str {
         self.row().key
     }
@@ -136,7 +146,7 @@ pub struct Endpoint {
     pub secrets: Vec<SecretString>,
     /// Requests are signed by RFC 9421 too, with the first secret, under this name of the key.
     pub key_id: Option<String>,
-    /// What the receiver knows us by, where that stands in the body and must not be kept with it: PagerDuty's routing key.
+    /// What the receiver knows us by, where that must not be kept with a message: PagerDuty's routing key, GitHub's token.
     pub credential: Option<SecretString>,
     /// Headers of the config's own.
     pub headers: Vec<(HeaderName, HeaderValue)>,

@@ -10,6 +10,7 @@ mod cdevents;
 mod chat;
 mod discord;
 mod endpoint;
+mod github;
 mod layout;
 mod pace;
 mod pagerduty;
@@ -17,6 +18,7 @@ mod plain;
 mod redact;
 mod schedule;
 mod slack;
+mod steps;
 mod teams;
 mod text;
 mod words;
@@ -27,6 +29,7 @@ mod tests;
 pub use approval::{ApprovalKey, TOKEN_PARAM};
 pub use attempt::{Attempted, RESPONSE_BYTES_MAX, attempt};
 pub use endpoint::{Address, AddressError, CONCURRENCY_DEFAULT, Endpoint, Format, When, wants, wants_notice};
+pub use github::ADDRESS_DEFAULT as GITHUB_ADDRESS;
 pub use layout::{CONTENT_TYPE_DEFAULT, Layout, LayoutError};
 pub use pace::{Pace, Rate};
 pub use pagerduty::ADDRESS_DEFAULT as PAGERDUTY_ADDRESS;
@@ -174,6 +177,7 @@ fn lay_out(
         Format::Discord => Rendered::json(discord::render(chat)),
         Format::Teams => Rendered::json(teams::render(chat)),
         Format::PagerDuty => return pagerduty::render(said, chat, endpoint),
+        Format::GitHub => github::render(said, run)?,
         Format::Template => {
             let message = chat;
             endpoint

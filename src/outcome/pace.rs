@@ -17,6 +17,11 @@ impl Rate {
         Self { count, per_s: 1 }
     }
 
+    /// So many a minute, at least one.
+    pub(super) const fn per_minute(count: u32) -> Self {
+        Self { count, per_s: 60 }
+    }
+
     /// Reads `10/s`, `60/m` or `100/h`, from 1 to 100,000 of them.
     pub fn parse(text: &str) -> Option<Self> {
         let (count, unit) = text.split_once('/')?;

@@ -96,7 +96,7 @@ step = []
        |
      4 | opsgenie = "{{ secret.PD }}"
        | ^^^^^^^^
-       = help: say what it is sent with `url` and `template`, or use one of the formats there are: `url`, `cdevents`, `slack`, `discord`, `teams`, `pagerduty`
+       = help: say what it is sent with `url` and `template`, or use one of the formats there are: `url`, `cdevents`, `slack`, `discord`, `teams`, `pagerduty`, `github`
 
     error: `get` stands beside `step` in check "home"
       --> checks.toml:6:1
@@ -476,14 +476,14 @@ get = "https://status.example.com/{{ deploy.commit }}"
        |
      6 | discord = "https://discord.com/api/webhooks/x"
        | ^^^^^^^
-       = help: write one of `url`, `cdevents`, `slack`, `discord`, `teams` and `pagerduty`
+       = help: write one of `url`, `cdevents`, `slack`, `discord`, `teams`, `pagerduty` and `github`
 
     error: [outcome.none] has no address
       --> checks.toml:7:1
        |
      7 | [outcome.none]
        | ^^^^^^^^^^^^^^
-       = help: write one of `url`, `cdevents`, `slack`, `discord`, `teams` and `pagerduty`
+       = help: write one of `url`, `cdevents`, `slack`, `discord`, `teams`, `pagerduty` and `github`
 
     error: `app` in `when` in [outcome.none] is empty
       --> checks.toml:8:16
@@ -1010,4 +1010,61 @@ content_type = "json"
     ] {
         assert!(shown.contains(said), "{said}\n{shown}");
     }
+}
+
+#[test]
+fn a_github_receiver_needs_a_repository_and_a_token() {
+    insta::assert_snapshot!(check(r#"
+[outcome.none]
+github = "acme/shop"
+[outcome.part]
+github = "acme"
+token  = "{{ secret.PD }}"
+[outcome.more]
+github = "acme/shop"
+slack  = "https://hooks.slack.com/services/x"
+[outcome.clear]
+github = "acme/shop"
+url    = "http://github.example.com/api/v3"
+token  = "{{ secret.PD }}"
+"#), @r#"
+    error: [outcome.none] has no `token`
+      --> checks.toml:1:1
+       |
+     1 | [outcome.none]
+       | ^^^^^^^^^^^^^^
+       = help: add `token = "{{ secret.NAME }}"`, which may write deployments of that repository
+
+    error: `github` in [outcome.part] names no repository
+      --> checks.toml:4:10
+       |
+     4 | github = "acme"
+       |          ^^^^^^
+       = help: write its owner and its name: `github = "acme/shop"`
+
+    error: secret `PD` has no value: it is not set
+      --> checks.toml:5:10
+       |
+     5 | token  = "{{ secret.PD }}"
+       |          ^^^^^^^^^^^^^^^^^
+       = help: set the environment variable `PD`, or name a file: `[secrets]` with `PD = { file = "…" }`
+
+    error: [outcome.more] has more than one address
+      --> checks.toml:7:1
+       |
+     7 | github = "acme/shop"
+       | ^^^^^^
+       = help: write one of `url`, `cdevents`, `slack`, `discord`, `teams`, `pagerduty` and `github`
+
+    error: the token would be sent to this address in the clear
+       --> checks.toml:11:10
+        = help: use `https://`; where nobody can listen on the way, name the host: `plain_http = ["temps.internal"]` in [network]
+
+    error: secret `PD` has no value: it is not set
+       --> checks.toml:12:10
+        |
+     12 | token  = "{{ secret.PD }}"
+        |          ^^^^^^^^^^^^^^^^^
+        = help: set the environment variable `PD`, or name a file: `[secrets]` with `PD = { file = "…" }`
+    "#);
 }

@@ -128,7 +128,7 @@ fn the_example_without_its_secrets_names_each_of_them() {
     error: secret `SLACK_WEBHOOK_URL` has no value: it is not set
         --> checks.toml:238:10
          |
-     238 | slack  = "{{ secret.SLACK_WEBHOOK_URL }}" # or `discord`, `teams`; `pagerduty` (a routing key) and `cdevents` (an address) too
+     238 | slack  = "{{ secret.SLACK_WEBHOOK_URL }}" # or `discord`, `teams`; `pagerduty` (a routing key), `github` and `cdevents` too
          |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
          = help: set the environment variable `SLACK_WEBHOOK_URL`, or name a file: `[secrets]` with `SLACK_WEBHOOK_URL = { file = "…" }`
     "#);

@@ -2,6 +2,7 @@
 
 mod endpoint;
 mod formats;
+mod github;
 mod hostile;
 mod render;
 mod schedule;

@@ -270,8 +270,9 @@ fn an_approval_is_asked_for_with_its_link_where_there_is_one() {
         }),
         ..rolled_back()
     };
-    // A template has no name for it.
-    for format in Format::ALL.iter().filter(|format| **format != Format::Template) {
+    // A template has no name for it, and everybody who may read a repository reads its deployments.
+    let without = [Format::Template, Format::GitHub];
+    for format in Format::ALL.iter().filter(|format| !without.contains(format)) {
         let body = |approve| {
             let rendered = render(&asked, &of(*format), Some(&dashboard()), approve, &message_id());
             String::from_utf8(rendered.unwrap().body).unwrap()
@@ -279,6 +280,15 @@ fn an_approval_is_asked_for_with_its_link_where_there_is_one() {
         assert!(body(Some(&link)).contains("/approve/run_1?token=abc"), "{format:?}");
         assert!(!body(None).contains("token"), "{format:?}");
     }
+    let github = render(
+        &asked,
+        &of(Format::GitHub),
+        Some(&dashboard()),
+        Some(&link),
+        &message_id(),
+    )
+    .unwrap();
+    assert!(!String::from_utf8(github.body).unwrap().contains("token"));
     let plain = render(&asked, &of(Format::Plain), None, Some(&link), &message_id()).unwrap();
     let json: serde_json::Value = serde_json::from_slice(&plain.body).unwrap();
     assert_eq!(
