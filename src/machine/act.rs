@@ -6,7 +6,7 @@
 
 use super::advance::Turn;
 use super::event::{Effect, EntryKind, Facts, Record, WakeReason};
-use super::guard::{Ruling, rule, superseded_by};
+use super::guard::{Guard, Ruling, rule, superseded_by};
 use super::judge::Judge;
 use super::state::{Act, DRILL_WITHHELD, Look, LookFor, Phase};
 use crate::domain::{
@@ -33,14 +33,14 @@ impl Turn<'_> {
         self.state.mode = self.plan.mode.min(facts.mode);
         match rule(self.plan, &self.state, facts, self.now) {
             Ruling::Allowed(targets) if self.state.drill => self.drilled(&targets, facts),
-            Ruling::Withheld(reason) if self.state.drill => {
+            Ruling::Withheld(_, reason) if self.state.drill => {
                 self.end_drill(DRILL_WITHHELD, &format!("a rollback would be withheld: {reason}"));
             }
             Ruling::Allowed(targets) => self.allowed(targets, facts),
             Ruling::Compare(target) => self.compare(&target),
             Ruling::Superseded(reason) => self.superseded(reason),
             Ruling::CannotTell(reason) => self.conclude_inconclusive(reason),
-            Ruling::Withheld(reason) => self.withhold(&reason),
+            Ruling::Withheld(guard, reason) => self.withhold(guard, &reason),
         }
     }
 
@@ -51,16 +51,18 @@ impl Turn<'_> {
             (None, Some(target)) if asks => self.request_approval(target.clone(), facts),
             (Some(approval), _) if asks && targets.contains(&approval.to) => self.begin_act(vec![approval.to], facts),
             (Some(approval), _) if asks => {
-                self.withhold(&format!(
+                let reason = format!(
                     "{}, which was approved to go back to, is no target any more",
                     approval.to
-                ));
+                );
+                self.withhold(Guard::NoTarget, &reason);
             }
             _ => self.begin_act(targets, facts),
         }
     }
 
-    pub(super) fn withhold(&mut self, reason: &str) {
+    pub(super) fn withhold(&mut self, guard: Guard, reason: &str) {
+        self.state.held_by = Some(guard);
         self.note(EntryKind::Guard, format!("rollback withheld: {reason}"));
         if let Some(own) = self.state.deployment.clone() {
             self.record(Record::Bad {
@@ -84,10 +86,10 @@ impl Turn<'_> {
             return self.end_drill(DRILL_WITHHELD, &reason);
         }
         if self.plan.mode == Mode::AlertOnly {
-            return self.withhold("the mode is alert-only");
+            return self.withhold(Guard::Mode, "the mode is alert-only");
         }
         if self.now.ms_since(look.since) >= ACT_MS_MAX {
-            return self.withhold(&reason);
+            return self.withhold(Guard::PlatformSilent, &reason);
         }
         if look.next_at == look.since {
             let found = self.state.reason.clone().unwrap_or_default();
@@ -306,7 +308,8 @@ impl Turn<'_> {
         match rule(self.plan, &self.state, facts, self.now) {
             Ruling::Allowed(_) | Ruling::Compare(_) => self.call(),
             Ruling::Superseded(reason) => self.superseded(reason),
-            Ruling::CannotTell(reason) | Ruling::Withheld(reason) => self.withhold(&reason),
+            Ruling::CannotTell(reason) => self.withhold(Guard::Controls, &reason),
+            Ruling::Withheld(guard, reason) => self.withhold(guard, &reason),
         }
     }
 

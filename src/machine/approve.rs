@@ -4,6 +4,7 @@
 
 use super::advance::Turn;
 use super::event::{EntryKind, Facts, WakeReason};
+use super::guard::Guard;
 use super::state::{DRILLED, LookFor, Phase};
 use crate::domain::{Approval, DeploymentId, Mode, OutcomeEvent, Timestamp};
 
@@ -97,9 +98,9 @@ impl Turn<'_> {
             .as_ref()
             .is_some_and(|judge| judge.came_back(self.plan, &self.state.failing));
         if self.now >= approval.expires_at {
-            self.withhold("nobody approved it in time");
+            self.withhold(Guard::NotApproved, "nobody approved it in time");
         } else if came_back {
-            self.withhold("health came back while it waited for an approval");
+            self.withhold(Guard::CameBack, "health came back while it waited for an approval");
         }
     }
 

@@ -1,5 +1,7 @@
 //! The guards: rules that can withhold a rollback. Each says why in a sentence for a person.
 
+use serde::{Deserialize, Serialize};
+
 use super::attribute;
 use super::event::{Controls, Facts, Place};
 use super::plan::{Limits, Plan};
@@ -18,6 +20,77 @@ pub const WARM_UP: &str = "warm-up";
 /// What is said where the controls do not answer.
 pub const OFFLINE: &str = "most controls do not answer: this agent may be offline";
 
+macro_rules! guards {
+    ($($(#[$doc:meta])* $name:ident = $word:literal,)+) => {
+        /// What can hold a rollback back, in the words that are counted.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Guard { $($(#[$doc])* $name,)+ }
+
+        impl Guard {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// The word.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $word,)+ }
+            }
+        }
+    };
+}
+
+guards! {
+    /// The platform has not said what the deployment is.
+    Unidentified = "unidentified",
+    /// Another run has begun to roll it back.
+    OtherRun = "other_run",
+    /// The mode is alert-only.
+    Mode = "mode",
+    /// A person paused the app.
+    Pause = "pause",
+    /// A freeze is on.
+    Freeze = "freeze",
+    /// The deployment is itself a rollback.
+    OwnRollback = "own_rollback",
+    /// A newer deployment is under way.
+    NewerUnderWay = "newer_under_way",
+    /// No failing check has ever passed.
+    NeverPassed = "never_passed",
+    /// Health came back.
+    CameBack = "came_back",
+    /// Something that the app depends on fails.
+    Dependency = "dependency",
+    /// It failed in the same way before.
+    FailedBefore = "failed_before",
+    /// Many apps fail together.
+    FleetBrake = "fleet_brake",
+    /// There is nothing to go back to.
+    NoTarget = "no_target",
+    /// A commit says that there is no way back.
+    Irreversible = "irreversible",
+    /// It has been live for too long.
+    ActWithin = "act_within",
+    /// There were enough rollbacks in this hour.
+    MaxPerHour = "max_per_hour",
+    /// The last rollback is not long ago.
+    Cooldown = "cooldown",
+    /// The known-good version fails, too.
+    LastGoodFails = "last_good_fails",
+    /// The platform could not be asked.
+    PlatformSilent = "platform_silent",
+    /// Most controls do not answer.
+    Controls = "controls",
+    /// Nobody approved it.
+    NotApproved = "not_approved",
+}
+
+/// Why not, and who says so.
+type No = Option<(Guard, String)>;
+
+fn by(guard: Guard, reason: Option<String>) -> No {
+    reason.map(|reason| (guard, reason))
+}
+
 /// What the guards say.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ruling {
@@ -26,7 +99,7 @@ pub(super) enum Ruling {
     /// Perhaps: first this version, which would be gone back to, is to be looked at.
     Compare(Box<Deployment>),
     /// Not: the deployment stays live, and a person is told why.
-    Withheld(String),
+    Withheld(Guard, String),
     /// Another deployment is current: this one is no longer anybody's concern.
     Superseded(String),
     /// We ourselves are in trouble, so the verdict does not hold.
@@ -36,7 +109,10 @@ pub(super) enum Ruling {
 /// Asks every guard, in an order that gives the most useful reason first.
 pub(super) fn rule(plan: &Plan, state: &RunState, facts: &Facts, now: Timestamp) -> Ruling {
     let Some(own) = &state.deployment else {
-        return Ruling::Withheld("the platform has not said what this deployment is".to_owned());
+        return Ruling::Withheld(
+            Guard::Unidentified,
+            "the platform has not said what this deployment is".to_owned(),
+        );
     };
     if facts.standing.current.as_ref() != Some(&own.id) {
         return Ruling::Superseded(superseded_by(facts.standing.current.as_ref()));
@@ -45,40 +121,44 @@ pub(super) fn rule(plan: &Plan, state: &RunState, facts: &Facts, now: Timestamp)
         return Ruling::CannotTell(OFFLINE.to_owned());
     }
     if let Some(other) = facts.known.intents_of.get(&own.id).filter(|run| **run != state.id) {
-        return Ruling::Withheld(format!("{other} has begun to roll it back"));
+        return Ruling::Withheld(Guard::OtherRun, format!("{other} has begun to roll it back"));
     }
     let limits = plan.limits.stricter(&facts.limits);
     let targets = targets(own, facts, now);
     let harmful = || {
-        newer_under_way(own, facts, now)
-            .or_else(|| no_target(&targets, own, facts, now))
-            .or_else(|| irreversible(&limits.irreversible, own, targets.first(), facts))
+        by(Guard::NewerUnderWay, newer_under_way(own, facts, now))
+            .or_else(|| by(Guard::NoTarget, no_target(&targets, own, facts, now)))
+            .or_else(|| {
+                let reason = irreversible(&limits.irreversible, own, targets.first(), facts);
+                by(Guard::Irreversible, reason)
+            })
     };
     if state.ordered {
         return match harmful() {
-            Some(reason) => Ruling::Withheld(reason),
+            Some((guard, reason)) => Ruling::Withheld(guard, reason),
             None => Ruling::Allowed(targets.iter().take(TARGETS_MAX).map(|d| d.id.clone()).collect()),
         };
     }
     if state.drill {
         // What is said of the failing check and of the mode is about a real one.
-        let first_no = held(facts).or_else(|| origin(own, facts)).or_else(harmful);
-        let first_no = first_no.or_else(|| attribute::fleet(&limits, facts, now));
+        let first_no = held(facts)
+            .or_else(|| by(Guard::OwnRollback, origin(own, facts)))
+            .or_else(harmful)
+            .or_else(|| by(Guard::FleetBrake, attribute::fleet(&limits, facts, now)));
         return match first_no {
-            Some(reason) => Ruling::Withheld(reason),
+            Some((guard, reason)) => Ruling::Withheld(guard, reason),
             None => Ruling::Allowed(targets.iter().take(1).map(|d| d.id.clone()).collect()),
         };
     }
     let first_no = permission(plan, facts)
-        .or_else(|| origin(own, facts))
-        .or_else(|| newer_under_way(own, facts, now))
-        .or_else(|| never_passed(plan, state, facts))
-        .or_else(|| came_back(plan, state))
-        .or_else(|| attribute::dependency(plan, state))
-        .or_else(|| attribute::before(plan, state, facts))
-        .or_else(|| attribute::fleet(&limits, facts, now))
-        .or_else(|| no_target(&targets, own, facts, now))
-        .or_else(|| irreversible(&limits.irreversible, own, targets.first(), facts))
+        .or_else(|| by(Guard::OwnRollback, origin(own, facts)))
+        .or_else(|| by(Guard::NewerUnderWay, newer_under_way(own, facts, now)))
+        .or_else(|| by(Guard::NeverPassed, never_passed(plan, state, facts)))
+        .or_else(|| by(Guard::CameBack, came_back(plan, state)))
+        .or_else(|| by(Guard::Dependency, attribute::dependency(plan, state)))
+        .or_else(|| by(Guard::FailedBefore, attribute::before(plan, state, facts)))
+        .or_else(|| by(Guard::FleetBrake, attribute::fleet(&limits, facts, now)))
+        .or_else(harmful)
         .or_else(|| limited(&limits, state, facts, now));
     let compared = |target: &Deployment| {
         state
@@ -89,10 +169,10 @@ pub(super) fn rule(plan: &Plan, state: &RunState, facts: &Facts, now: Timestamp)
     let first_no = first_no.or_else(|| {
         targets
             .first()
-            .and_then(|target| attribute::last_good(plan, state, target))
+            .and_then(|target| by(Guard::LastGoodFails, attribute::last_good(plan, state, target)))
     });
     match (first_no, targets.first()) {
-        (Some(reason), _) => Ruling::Withheld(reason),
+        (Some((guard, reason)), _) => Ruling::Withheld(guard, reason),
         (None, Some(target)) if state.act.is_none() && answers_itself(target, own) && !compared(target) => {
             Ruling::Compare(Box::new(Deployment::clone(target)))
         }
@@ -112,22 +192,23 @@ pub(super) fn superseded_by(current: Option<&DeploymentId>) -> String {
     }
 }
 
-fn permission(plan: &Plan, facts: &Facts) -> Option<String> {
+fn permission(plan: &Plan, facts: &Facts) -> No {
     if plan.mode.min(facts.mode) == Mode::AlertOnly {
-        return Some("the mode is alert-only".to_owned());
+        return by(Guard::Mode, Some("the mode is alert-only".to_owned()));
     }
     held(facts)
 }
 
 /// A person or the calendar holds rollbacks back.
-fn held(facts: &Facts) -> Option<String> {
+fn held(facts: &Facts) -> No {
     if let Some(until) = facts.paused_until {
-        return Some(format!("a person paused this app until {until}"));
+        return by(Guard::Pause, Some(format!("a person paused this app until {until}")));
     }
-    facts
-        .frozen
-        .as_ref()
-        .map(|window| format!("the freeze `{window}` is on"))
+    let window = facts.frozen.as_ref();
+    by(
+        Guard::Freeze,
+        window.map(|window| format!("the freeze `{window}` is on")),
+    )
 }
 
 fn origin(own: &Deployment, facts: &Facts) -> Option<String> {
@@ -229,26 +310,27 @@ fn irreversible(words: &[String], own: &Deployment, target: Option<&&Deployment>
 }
 
 /// The run's own intent does not count against it when a call is made again.
-fn limited(limits: &Limits, state: &RunState, facts: &Facts, now: Timestamp) -> Option<String> {
+fn limited(limits: &Limits, state: &RunState, facts: &Facts, now: Timestamp) -> No {
     let own_intent = state.act.as_ref().map(|act| act.since);
     let others = || facts.known.rollbacks_at.iter().filter(|at| Some(**at) != own_intent);
     let within = |ms: u64| others().filter(|at| now.ms_since(**at) < ms).count();
     if state.act.is_none() && now.ms_since(state.live_at) > limits.act_within_ms {
         let minutes = limits.act_within_ms / 60_000;
-        return Some(format!(
-            "it has been live for more than {minutes} minutes (`rollback.act_within`)"
-        ));
+        let reason = format!("it has been live for more than {minutes} minutes (`rollback.act_within`)");
+        return by(Guard::ActWithin, Some(reason));
     }
     if within(3_600_000) >= usize::try_from(limits.per_hour_max).unwrap_or(usize::MAX) {
-        return Some(format!(
+        let reason = format!(
             "{} rollbacks in an hour are the limit (`rollback.max_per_hour`)",
             limits.per_hour_max
-        ));
+        );
+        return by(Guard::MaxPerHour, Some(reason));
     }
-    (within(limits.cooldown_ms) > 0).then(|| {
+    let recent = (within(limits.cooldown_ms) > 0).then(|| {
         format!(
             "the last rollback is less than {} minutes ago (`rollback.cooldown`)",
             limits.cooldown_ms / 60_000
         )
-    })
+    });
+    by(Guard::Cooldown, recent)
 }

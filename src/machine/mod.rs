@@ -33,7 +33,7 @@ pub use advance::advance;
 pub use event::{
     Advance, Controls, Effect, Entry, EntryKind, Event, Facts, Known, Place, ProbeEntry, Record, Subject, WakeReason,
 };
-pub use guard::{OFFLINE, WARM_UP};
+pub use guard::{Guard, OFFLINE, WARM_UP};
 pub use judge::{Conclusion, Judge};
 pub use latency::{TIMES_MAX, Times};
 pub use plan::{CheckPlan, Limits, Plan, TimeBound};

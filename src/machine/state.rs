@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::event::Place;
+use super::guard::Guard;
 use super::judge::Judge;
 use crate::domain::{
     Approval, Deployment, DeploymentId, Heard, Mode, PlatformName, Reason, RollbackReport, RunId, Timestamp, Verdict,
@@ -227,6 +228,9 @@ pub struct RunState {
     pub reason: Option<String>,
     /// What was done, in words: `rolled back`, `withheld`.
     pub action: Option<String>,
+    /// Which guard withheld the rollback.
+    #[serde(default)]
+    pub held_by: Option<Guard>,
     /// The rollback's part in outcomes.
     pub rollback: Option<RollbackReport>,
     /// That it is failing was said.
@@ -274,6 +278,7 @@ impl RunState {
             verdict: None,
             reason: None,
             action: None,
+            held_by: None,
             rollback: None,
             suspect_said: false,
             seq: 0,
