@@ -16,6 +16,11 @@ pub struct Clock(Arc<dyn Source>);
 trait Source: Send + Sync {
     fn now(&self) -> Timestamp;
     fn wall(&self) -> Timestamp;
+
+    /// Finer than `now`, where there is something finer.
+    fn elapsed(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.now().as_millis()).unwrap_or(0))
+    }
 }
 
 impl Clock {
@@ -46,6 +51,11 @@ impl Clock {
         self.0.now()
     }
 
+    /// A moment to measure short durations by: only the difference between two of them means something.
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+
     /// The wall clock's time, for what is compared with other machines: a signature's timestamp, a freeze window.
     pub fn wall(&self) -> Timestamp {
         self.0.wall()
@@ -74,6 +84,10 @@ impl Source for System {
 
     fn wall(&self) -> Timestamp {
         wall_now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.started.elapsed()
     }
 }
 

@@ -48,6 +48,10 @@ pub(super) async fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
 pub(super) async fn parts(config: Config, env: Arc<dyn Env + Send + Sync>) -> anyhow::Result<Parts> {
     let clock = Clock::system();
     let store = Store::open(&config.store_url, clock.clone()).await?;
+    let metrics = Metrics::new();
+    metrics.started(clock.wall());
+    let counted = metrics.clone();
+    let store = store.watched(Arc::new(move |operation, took| counted.store(operation.as_str(), took)));
     let network = Network {
         allow: config.network_allow.clone(),
         plain_http: config.plain_http.clone(),
@@ -61,7 +65,7 @@ pub(super) async fn parts(config: Config, env: Arc<dyn Env + Send + Sync>) -> an
         client,
         clock,
         ids: Ids::default(),
-        metrics: Metrics::new(),
+        metrics,
         decide: crate::machine::advance,
         env,
         config_path: None,

@@ -236,6 +236,12 @@ impl Config {
         self.scopes.iter().find_map(in_scope)
     }
 
+    /// Whether the policy of `deployment` names apps, so that an operator's words hold those that there are.
+    pub fn policy_names(&self, deployment: &Deployment) -> bool {
+        self.policy_for(deployment)
+            .is_some_and(|policy| policy.when.names_apps())
+    }
+
     fn policy_for(&self, deployment: &Deployment) -> Option<&Policy> {
         self.policies.iter().find(|policy| policy.when.matches(deployment))
     }

@@ -13,7 +13,7 @@ use crate::clock::{Clock, Ids};
 use crate::config::{self, Config};
 use crate::domain::{AgentId, Timestamp};
 use crate::http::Client;
-use crate::machine::{Advance, Event, Plan, RunState};
+use crate::machine::{Advance, Event, Guard, Plan, RunState};
 use crate::outcome::ApprovalKey;
 use crate::store::{self, Store};
 use crate::telemetry::Metrics;
@@ -92,6 +92,7 @@ impl Agent {
     /// When the store cannot be read.
     pub async fn start(parts: Parts) -> Result<Self, StartError> {
         let config = parts.config.load_full();
+        parts.metrics.know_guards(Guard::ALL.iter().map(|guard| guard.as_str()));
         parts.store.save_config(&config.hash, &config.snapshot()).await?;
         let made = services::platforms(&config, &parts.client, &parts.clock);
         let platforms = Arc::new(ArcSwap::from_pointee(made));
@@ -115,6 +116,7 @@ impl Agent {
             client: parts.client.clone(),
             clock: parts.clock.clone(),
             ids: parts.ids.clone(),
+            metrics: parts.metrics.clone(),
             wake: outbox,
             stop: stop.clone(),
         };
@@ -141,7 +143,12 @@ impl Agent {
             stop.clone(),
         )));
         let last = CancellationToken::new();
-        let lease = tokio::spawn(lease::keep(parts.store.clone(), agent, last.clone()));
+        let lease = tokio::spawn(lease::keep(
+            parts.store.clone(),
+            agent,
+            parts.metrics.clone(),
+            last.clone(),
+        ));
         Ok(Self {
             handle,
             reload,
@@ -172,6 +179,7 @@ impl Agent {
             if recovered.is_empty() {
                 break;
             }
+            parts.metrics.runs_taken_over(recovered.len());
             recovered.into_iter().for_each(|recovered| dispatcher.resume(recovered));
         }
         Ok(tokio::spawn(dispatcher.run(inbox, commands)))

@@ -17,6 +17,7 @@ use crate::domain::{AgentId, EndpointName, Notice, OutcomeEvent, Timestamp};
 use crate::http::Client;
 use crate::outcome::{self, Standing};
 use crate::store::{self, Attempt, Due, Faring, Message, NewMessage, Next, Store};
+use crate::telemetry::{Attempted, Metrics};
 
 use super::lanes::Lanes;
 use super::notices;
@@ -38,6 +39,7 @@ pub(super) struct Courier {
     pub(super) client: Client,
     pub(super) clock: Clock,
     pub(super) ids: Ids,
+    pub(super) metrics: Metrics,
     pub(super) wake: Arc<Notify>,
     pub(super) stop: CancellationToken,
 }
@@ -166,6 +168,13 @@ impl Courier {
             wall,
         )
         .await;
+        let delivered = attempted.status.is_some_and(|status| (200..300).contains(&status));
+        let result = if delivered {
+            Attempted::Delivered
+        } else {
+            Attempted::Failed
+        };
+        self.metrics.attempt(&message.endpoint, result, attempted.latency_ms);
         let number = message.attempts + 1;
         let next = match outcome::judge_attempt(&attempted, number, self.ids.seed()) {
             outcome::Next::Delivered => Next::Delivered,

@@ -20,6 +20,7 @@ use crate::telemetry::Metrics;
 
 use super::agent::Decide;
 use super::before::Baseline;
+use super::count;
 use super::handle::{CancelError, Command};
 use super::input::{Answer, Input, Reply};
 use super::intake::RUNS_MAX;
@@ -249,12 +250,14 @@ impl Dispatcher {
     /// Lets the machine decide on one event; commits and performs what it decided.
     pub(super) fn turn(&mut self, run: &RunId, event: Event) {
         let now = self.clock.now();
+        self.metrics.set_runs_under_way(self.runs.len());
         let Some(live) = self.runs.get_mut(run) else { return };
         if live.committing {
             live.waiting.push_back(event);
             return;
         }
         let mut decided = (self.decide)(&live.plan.plan, live.state.clone(), event, now);
+        count::turned(&self.metrics, live, &decided, now);
         live.pending.add(&mut decided);
         live.state = decided.state;
         live.effects.extend(decided.effects);
@@ -291,7 +294,7 @@ impl Dispatcher {
             Ok(commit) => commit,
             Err(error) => {
                 tracing::error!(run.id = %run, error = %error, "the run's state could not be written down; the run is dropped");
-                self.runs.remove(run);
+                self.forget(run);
                 return;
             }
         };
@@ -324,6 +327,7 @@ impl Dispatcher {
                 self.go_on(run);
             }
             Err(error) if error.is_conflict() => {
+                self.metrics.decision_refused();
                 tracing::warn!(run.id = %run, error = %error, "a decision does not hold: somebody else decided first");
                 self.forget(run);
                 self.take_again(run);
@@ -357,21 +361,12 @@ impl Dispatcher {
         }
     }
 
-    fn ended(&mut self, run: &RunId) {
-        if let Some(live) = self.runs.get(run) {
-            let verdict = live.state.verdict.map_or("none", |verdict| verdict.as_str());
-            let action = live.state.action.as_deref().unwrap_or("none");
-            let reason = live.state.reason.as_deref().unwrap_or("");
-            self.metrics.run_ended(verdict, action);
-            tracing::info!(run.id = %run, verdict, action, reason, "the run ended");
-        }
-        self.forget(run);
-    }
-
-    fn forget(&mut self, run: &RunId) {
+    pub(super) fn forget(&mut self, run: &RunId) {
+        self.metrics.run_gone(run);
         if let Some(at) = self.runs.remove(run).and_then(|live| live.timer) {
             self.timers.remove(&(at, run.clone()));
         }
+        self.metrics.set_runs_under_way(self.runs.len());
     }
 
     fn identified(&mut self, run: &RunId, seq: u32, answer: Result<(Box<Deployment>, Vec<u64>), String>) {
@@ -424,7 +419,7 @@ impl Dispatcher {
         if self.runs.len() >= RUNS_MAX {
             return;
         }
-        let (recovery, inputs) = (self.recovery.clone(), self.inputs.clone());
+        let (recovery, inputs, metrics) = (self.recovery.clone(), self.inputs.clone(), self.metrics.clone());
         self.tasks.spawn(async move {
             match recovery.ours_if_unsure().await {
                 Ok(runs) => drop(runs.map(|runs| inputs.send(Input::Ours(runs)))),
@@ -432,7 +427,10 @@ impl Dispatcher {
             }
             match recovery.take_over().await {
                 Ok(recovered) if recovered.is_empty() => {}
-                Ok(recovered) => drop(inputs.send(Input::Recovered(recovered))),
+                Ok(recovered) => {
+                    metrics.runs_taken_over(recovered.len());
+                    drop(inputs.send(Input::Recovered(recovered)));
+                }
                 Err(error) => tracing::warn!(error = %error, "unfinished runs could not be taken over; trying again"),
             }
         });

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::AgentId;
 use crate::store::Store;
+use crate::telemetry::{Metrics, Renewal};
 
 /// How long a lease lasts: so long after an agent died, others take its runs.
 pub(super) const LEASE: Duration = Duration::from_secs(30);
@@ -21,14 +22,20 @@ pub(super) fn lease_ms() -> u64 {
 }
 
 /// Renews until stopped, then lets go.
-pub(super) async fn keep(store: Store, agent: AgentId, stop: CancellationToken) {
+pub(super) async fn keep(store: Store, agent: AgentId, metrics: Metrics, stop: CancellationToken) {
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
             () = tokio::time::sleep(RENEW_EVERY) => {}
         }
-        if let Err(error) = store.renew(&agent, lease_ms()).await {
+        let renewed = store.renew(&agent, lease_ms()).await;
+        metrics.lease(if renewed.is_ok() {
+            Renewal::Held
+        } else {
+            Renewal::Failed
+        });
+        if let Err(error) = renewed {
             tracing::warn!(error = %error, "the lease could not be renewed; trying again");
         }
     }

@@ -6,6 +6,7 @@
 
 mod agent;
 mod before;
+mod count;
 mod courier;
 mod dispatcher;
 mod effects;

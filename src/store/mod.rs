@@ -19,6 +19,7 @@ mod sqlite;
 #[cfg(test)]
 pub(crate) mod tests;
 mod view;
+mod watch;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -32,8 +33,9 @@ pub(crate) use engine::{Engine, Item};
 pub use error::Error;
 pub use retention::Purged;
 pub use row::{
-    Accepted, Attempt, Commit, Due, Faring, GRAVITY_MAX, History, Hold, JournalEntry, KnownGood, LedgerWrite, Message,
-    NewDelivery, NewMessage, Next, ReplayFilter, Replayed, Room, RunRecord, StoredDelivery, Taken,
+    Accepted, Attempt, Commit, Due, EndpointStanding, Faring, GRAVITY_MAX, History, Hold, JournalEntry, KnownGood,
+    LedgerWrite, Message, NewDelivery, NewMessage, Next, ReplayFilter, Replayed, Room, RunRecord, StoredDelivery,
+    Taken,
 };
 pub(crate) use sql::Db;
 #[cfg(test)]
@@ -42,6 +44,7 @@ pub use sqlite::names::{Names, names_seen};
 pub use view::{
     AppView, AttemptView, DeliveryView, EndpointView, EntryView, MessageView, Page, PauseView, RunFilter, RunView,
 };
+pub use watch::{Operation, Watch};
 
 /// Rows in one page at most.
 pub const PAGE_MAX: usize = 200;
@@ -52,6 +55,7 @@ pub struct Store {
     engine: Arc<dyn Engine>,
     clock: Clock,
     called: Arc<Notify>,
+    watch: Option<Watch>,
 }
 
 impl Store {
@@ -68,7 +72,12 @@ impl Store {
         let (url, hands, inner_clock) = (url.to_owned(), Arc::clone(&called), clock.clone());
         let open = move || open_engine(&url, &hands, &inner_clock);
         let engine = tokio::task::spawn_blocking(open).await.map_err(|_| Error::Closed)??;
-        Ok(Self { engine, clock, called })
+        Ok(Self {
+            engine,
+            clock,
+            called,
+            watch: None,
+        })
     }
 
     /// A store that is forgotten with its last handle. Its time, by which leases are measured, is `clock`'s.
@@ -78,7 +87,19 @@ impl Store {
     pub fn in_memory(clock: Clock) -> Result<Self, Error> {
         let engine = Arc::new(memory::Memory::open(clock.clone())?);
         let called = Arc::new(Notify::new());
-        Ok(Self { engine, clock, called })
+        Ok(Self {
+            engine,
+            clock,
+            called,
+            watch: None,
+        })
+    }
+
+    /// The same store, of whose operations `watch` is told.
+    #[must_use]
+    pub fn watched(mut self, watch: Watch) -> Self {
+        self.watch = Some(watch);
+        self
     }
 
     /// Where it is, for people: nothing secret.
@@ -107,9 +128,27 @@ impl Store {
         &self,
         work: impl Fn(&dyn Db) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
+        self.write_as(Operation::Write, work).await
+    }
+
+    async fn write_as<T: Send + 'static>(
+        &self,
+        operation: Operation,
+        work: impl Fn(&dyn Db) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
         let (item, done) = item(work);
-        self.engine.write(item).await?;
+        self.timed(operation, self.engine.write(item)).await?;
         done()
+    }
+
+    async fn timed<T>(&self, operation: Operation, done: impl Future<Output = T>) -> T {
+        let Some(watch) = &self.watch else {
+            return done.await;
+        };
+        let begun = self.clock.elapsed();
+        let done = done.await;
+        watch(operation, self.clock.elapsed().saturating_sub(begun));
+        done
     }
 
     async fn read<T: Send + 'static>(
@@ -117,7 +156,7 @@ impl Store {
         question: impl Fn(&dyn Db) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (item, done) = item(question);
-        self.engine.read(item).await?;
+        self.timed(Operation::Read, self.engine.read(item)).await?;
         done()
     }
 
@@ -131,7 +170,8 @@ impl Store {
         if self.engine.is_full() {
             return Err(Error::Full);
         }
-        self.write(move |tx| sql::deliveries::accept(tx, &delivery)).await
+        self.write_as(Operation::Accept, move |tx| sql::deliveries::accept(tx, &delivery))
+            .await
     }
 
     /// Deliveries that something follows from and no run has taken yet, oldest first.
@@ -167,7 +207,8 @@ impl Store {
     /// An error that [`Error::is_conflict`] if somebody else decided first, so that this does not follow; otherwise when the
     /// store cannot be written. Nothing is stored then.
     pub async fn commit(&self, commit: Commit) -> Result<(), Error> {
-        self.write(move |tx| sql::runs::commit(tx, &commit)).await
+        self.write_as(Operation::Commit, move |tx| sql::runs::commit(tx, &commit))
+            .await
     }
 
     /// The newest run of a deployment.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Attempt, Due, Error, Faring, Message, NewMessage, Next, ReplayFilter, Replayed, Store, sql};
+use super::{
+    Attempt, Due, EndpointStanding, Error, Faring, Message, NewMessage, Next, ReplayFilter, Replayed, Store, sql,
+};
 use crate::domain::{AgentId, EndpointName, MessageId, Timestamp};
 
 impl Store {
@@ -102,12 +104,12 @@ impl Store {
         self.write(move |tx| sql::endpoints::forget(tx, &endpoint)).await
     }
 
-    /// Messages that wait, and the oldest one's moment.
+    /// Endpoints that something waits for, or whose last attempt failed.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn outbox_depth(&self) -> Result<(u64, Option<Timestamp>), Error> {
-        self.read(sql::outbox::depth).await
+    pub async fn outbox_standing(&self) -> Result<Vec<EndpointStanding>, Error> {
+        self.read(sql::endpoints::standing).await
     }
 
     // What is told of the agents' own standing.

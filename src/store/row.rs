@@ -386,3 +386,18 @@ pub enum Next {
         reason: String,
     },
 }
+
+/// How an endpoint stands now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndpointStanding {
+    /// Its name.
+    pub name: String,
+    /// Messages that wait.
+    pub queued: u64,
+    /// When the oldest of them was decided.
+    pub oldest: Option<Timestamp>,
+    /// Attempts in a row that failed.
+    pub failures: u32,
+    /// It is switched off.
+    pub off: bool,
+}

@@ -1,11 +1,13 @@
 //! What the agent says about itself: logs on standard error, and metrics for Prometheus.
 //!
 //! A log line is readable alone and carries fields: one dotted name per thing (`run.id`), units in names, an error
-//! logged once where it is handled, never a secret. A metric's labels come from closed sets, except for the platform,
-//! of which there are as many as the config has.
+//! logged once where it is handled, never a secret. A metric's labels come from closed sets, or from names that the config
+//! has: platforms, endpoints, checks, apps that a policy names.
 
 mod logs;
 mod metrics;
 
 pub use logs::{FILTER_VARIABLE, Format, init};
-pub use metrics::{Action, Answer, Metrics, RollbackResult};
+pub use metrics::{
+    Action, Answer, Attempted, EndpointStanding, Form as MetricsForm, Metrics, OTHER, Renewal, RollbackResult, Standing,
+};

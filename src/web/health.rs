@@ -1,10 +1,9 @@
-//! `/healthz`, `/readyz`, `/metrics`.
+//! `/healthz` and `/readyz`.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header::CONTENT_TYPE;
 use tokio::sync::Mutex;
 
 use super::App;
@@ -15,8 +14,6 @@ use crate::domain::Timestamp;
 const READY_FOR_MS: u64 = 1_000;
 /// When to ask again.
 const AGAIN_S: u64 = 5;
-/// OpenMetrics 1.0.
-const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Whether the store could be written when it was last tried.
 #[derive(Default)]
@@ -53,16 +50,4 @@ async fn is_writable(app: &App) -> bool {
     }
     *last = Some((now, tried.is_ok()));
     tried.is_ok()
-}
-
-/// Everything that is counted.
-pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
-    if let Ok((depth, _)) = app.store.outbox_depth().await {
-        app.metrics.set_outbox_depth(depth);
-    }
-    app.metrics.set_store_commits(app.store.counters().commits);
-    match app.metrics.encode() {
-        Ok(page) => ([(CONTENT_TYPE, METRICS_TYPE)], page).into_response(),
-        Err(_) => Problem::unavailable("the metrics could not be written", AGAIN_S).into_response(),
-    }
 }

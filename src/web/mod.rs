@@ -11,6 +11,7 @@ mod gate;
 mod harden;
 mod health;
 mod limit;
+mod metrics;
 mod outbox;
 mod pages;
 mod problem;
@@ -128,7 +129,7 @@ fn gated_routes(app: &Arc<App>) -> Routes {
         .route("/", get(pages::overview))
         .route("/runs/{id}", get(pages::run))
         .route("/trust", get(trust::page).post(trust::label_by_form))
-        .route("/metrics", get(health::metrics))
+        .route("/metrics", get(metrics::show))
         .route("/api/v1/runs", get(api::runs).post(api::start))
         .route("/api/v1/trust", get(trust::list))
         .route("/api/v1/runs/{id}/label", post(trust::label))

@@ -16,6 +16,7 @@ mod faults;
 mod leaks;
 #[path = "../support/soak.rs"]
 mod load;
+mod metrics;
 mod protection;
 mod safety;
 mod scenarios;

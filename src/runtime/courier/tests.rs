@@ -108,6 +108,7 @@ impl World {
             client: Client::over(Arc::clone(&endpoints) as Arc<dyn Wire>),
             clock: clock.clone(),
             ids: Ids::seeded(7),
+            metrics: crate::telemetry::Metrics::new(),
             wake: Arc::clone(&wake),
             stop: CancellationToken::new(),
         };

@@ -1,6 +1,8 @@
 //! How endpoints fare: a row for each whose last attempt failed, or that is switched off.
 
-use super::super::{Error, Faring, NewMessage};
+use std::collections::BTreeMap;
+
+use super::super::{EndpointStanding, Error, Faring, NewMessage};
 use super::{Db, values};
 use crate::domain::{EndpointName, Timestamp};
 
@@ -81,4 +83,27 @@ pub(crate) fn to_probe(db: &dyn Db, now_ms: i64) -> Result<Vec<String>, Error> {
         }
     }
     Ok(ours)
+}
+
+/// Endpoints that something waits for, or that are in the table.
+pub(crate) fn standing(db: &dyn Db) -> Result<Vec<EndpointStanding>, Error> {
+    let sql = "SELECT endpoint, count(*), min(created_at) FROM messages WHERE state = 'queued' GROUP BY endpoint";
+    let waiting: Vec<(String, u64, Option<Timestamp>)> =
+        db.all(sql, &[], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let sql = "SELECT name, failures, off_since FROM endpoints";
+    let failing: Vec<(String, u32, Option<Timestamp>)> =
+        db.all(sql, &[], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let mut standing: BTreeMap<String, EndpointStanding> = BTreeMap::new();
+    for (name, queued, oldest) in waiting {
+        let found = standing.entry(name).or_default();
+        (found.queued, found.oldest) = (queued, oldest);
+    }
+    for (name, failures, off_since) in failing {
+        let found = standing.entry(name).or_default();
+        (found.failures, found.off) = (failures, off_since.is_some());
+    }
+    Ok(standing
+        .into_iter()
+        .map(|(name, found)| EndpointStanding { name, ..found })
+        .collect())
 }

@@ -163,13 +163,6 @@ pub(crate) fn next_due(db: &dyn Db, now: Timestamp) -> Result<Option<Timestamp>,
     Ok(db.first(sql, values![now.as_millis()], |row| row.get(0))?.flatten())
 }
 
-pub(crate) fn depth(db: &dyn Db) -> Result<(u64, Option<Timestamp>), Error> {
-    let sql = "SELECT count(*), min(created_at) FROM messages WHERE state = 'queued'";
-    Ok(db
-        .first(sql, &[], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .unwrap_or((0, None)))
-}
-
 /// Keeps an attempt, what follows for its message, and how its endpoint fares.
 pub(crate) fn record_attempt(db: &dyn Db, attempt: &Attempt, next: &Next) -> Result<Faring, Error> {
     let response = cut(&attempt.response);

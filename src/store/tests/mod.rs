@@ -27,7 +27,12 @@ impl Store {
     /// A store on an engine of the caller's.
     pub(crate) fn over(engine: Arc<dyn Engine>, clock: Clock) -> Self {
         let called = Arc::new(Notify::new());
-        Self { engine, clock, called }
+        Self {
+            engine,
+            clock,
+            called,
+            watch: None,
+        }
     }
 
     /// An engine in memory, whose time is `clock`'s.

@@ -1,158 +1,67 @@
 //! Metrics, by the conventions of <https://prometheus.io/docs/practices/naming/>: prefix `backstop_`, `_total` on
-//! counters, labels from closed sets.
+//! counters, base units, labels from closed sets. `docs/metrics.md` lists them; a test holds it to what is here.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+mod budgets;
+mod exposition;
+mod families;
+mod words;
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::Registry;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use crate::domain::{Class, PlatformName};
+use prometheus_client::encoding::text;
+
+use budgets::Budgets;
+pub use exposition::Form;
+use families::{
+    AppLabels, DeliveryLabels, EndpointLabels, Families, GuardLabels, NeedLabels, ProbeLabels, RenewalLabels,
+    ResultLabels, RollbackLabels, RunLabels, StoreLabels, VerdictLabels,
+};
+pub use words::{Action, Answer, Attempted, Renewal, RollbackResult};
+
+use crate::domain::{Class, EndpointName, PlatformName, RunId, Timestamp, Verdict};
 
 /// The platform label of a request that names no platform of the config.
 const PLATFORM_UNKNOWN: &str = "unknown";
 
-macro_rules! label_values {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ })+) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum $name { $($(#[$variant_doc])* $variant,)+ }
-
-        impl $name {
-            /// The word as counted.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)+ }
-            }
-
-            /// The value of this word.
-            pub fn of(word: &str) -> Option<Self> {
-                match word { $($word => Some(Self::$variant),)+ _ => None }
-            }
-        }
-
-        impl EncodeLabelValue for $name {
-            fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
-                EncodeLabelValue::encode(&self.as_str(), encoder)
-            }
-        }
-    )+};
-}
-
-label_values! {
-    /// How a received delivery was answered.
-    Answer {
-        /// 202: stored.
-        Accepted = "accepted",
-        /// 200: stored before.
-        Duplicate = "duplicate",
-        /// 400: verified, but not JSON.
-        NotJson = "not_json",
-        /// 401: the signature, its timestamp or the secret does not hold.
-        Unverified = "unverified",
-        /// 404: no such platform.
-        UnknownPlatform = "unknown_platform",
-        /// 408: the body did not arrive in time.
-        TooSlow = "too_slow",
-        /// 401: the signature holds, but was made too long ago or too far in the future.
-        Late = "late",
-        /// 413: the body is over the limit.
-        TooLarge = "too_large",
-        /// 415: the body is encoded.
-        Encoded = "encoded",
-        /// 429: unverified, and the sender has sent too many of those.
-        Limited = "limited",
-        /// 503: the store could not take it.
-        StoreTrouble = "store_trouble",
-        /// 400: the connection broke, or the body was not what its framing said.
-        BadRequest = "bad_request",
-    }
-
-    /// What a run did in the end.
-    Action {
-        /// Nothing was to be done.
-        None = "none",
-        /// Rolled back, and verified.
-        RolledBack = "rolled back",
-        /// Unhealthy, and left live for a reason.
-        Withheld = "withheld",
-        /// The rollback did not happen, or what it restored is bad too.
-        RollbackFailed = "rollback failed",
-        /// It is not known whether the rollback happened or helped.
-        RollbackUnconfirmed = "rollback unconfirmed",
-        /// A person ended it.
-        Cancelled = "cancelled",
-        /// A newer deployment took over.
-        Superseded = "superseded",
-        /// There was nothing to judge.
-        Dismissed = "dismissed",
-        /// A word that is not in this list.
-        Other = "other",
-    }
-
-    /// What came of a rollback.
-    RollbackResult {
-        /// The target is current and passed the checks.
-        Succeeded = "succeeded",
-        /// It did not happen, or what it restored is bad too.
-        Failed = "failed",
-        /// It is not known whether it happened or helped.
-        Unconfirmed = "unconfirmed",
-        /// A guard withheld it.
-        Withheld = "withheld",
-    }
-}
-
-impl Action {
-    /// The rollback's result that this action implies.
-    const fn rollback(self) -> Option<RollbackResult> {
-        match self {
-            Self::RolledBack => Some(RollbackResult::Succeeded),
-            Self::RollbackFailed => Some(RollbackResult::Failed),
-            Self::RollbackUnconfirmed => Some(RollbackResult::Unconfirmed),
-            Self::Withheld => Some(RollbackResult::Withheld),
-            Self::None | Self::Cancelled | Self::Superseded | Self::Dismissed | Self::Other => None,
-        }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DeliveryLabels {
-    platform: String,
-    answer: Answer,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RunLabels {
-    verdict: &'static str,
-    action: Action,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ProbeLabels {
-    class: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RollbackLabels {
-    result: RollbackResult,
-}
+/// The label of every app that no policy of the config names, and of endpoints that are not in it any more.
+pub const OTHER: &str = "other";
 
 /// Everything that is counted. Cheap to clone; clones count together.
 #[derive(Clone)]
 pub struct Metrics(Arc<Inner>);
 
 struct Inner {
-    registry: Registry,
-    deliveries: Family<DeliveryLabels, Counter>,
-    runs: Family<RunLabels, Counter>,
-    probes: Family<ProbeLabels, Counter>,
-    rollbacks: Family<RollbackLabels, Counter>,
-    outbox_depth: Gauge<u64, AtomicU64>,
-    store_commits: Counter,
+    families: Families,
+    /// Also keeps two that ask at once from mixing what each of them read.
+    budgets: Mutex<Budgets>,
+}
+
+/// How an endpoint stands when somebody asks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EndpointStanding {
+    /// Its name, or [`OTHER`].
+    pub name: String,
+    /// Messages that wait.
+    pub queued: u64,
+    /// How long the oldest of them has waited.
+    pub oldest: Duration,
+    /// Attempts in a row that failed.
+    pub failures: u32,
+    /// It is not switched off.
+    pub is_on: bool,
+}
+
+/// What is not counted but read when somebody asks.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    /// The endpoints; empty if they could not be read.
+    pub endpoints: Vec<EndpointStanding>,
+    /// What a rollback needs, of which platform if it is one, and whether it is there; empty if it could not be read.
+    pub protected: Vec<(&'static str, String, bool)>,
+    /// Transactions that the store has committed.
+    pub store_commits: u64,
 }
 
 impl Default for Metrics {
@@ -164,57 +73,42 @@ impl Default for Metrics {
 impl Metrics {
     /// Metrics at zero.
     pub fn new() -> Self {
-        let mut registry = Registry::with_prefix("backstop");
-        let deliveries = Family::default();
-        let runs = Family::default();
-        let probes = Family::default();
-        let rollbacks = Family::default();
-        let outbox_depth = Gauge::default();
-        let store_commits = Counter::default();
-        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register(
-            "deliveries",
-            "Received deliveries by platform and answer",
-            deliveries.clone(),
-        );
-        registry.register("runs", "Runs that ended, by verdict and by what was done", runs.clone());
-        registry.register("probes", "Probes by what they say about the deployment", probes.clone());
-        registry.register("rollbacks", "Rollbacks by result; withheld ones too", rollbacks.clone());
-        registry.register(
-            "outbox_depth",
-            "Messages that are not delivered yet",
-            outbox_depth.clone(),
-        );
-        registry.register(
-            "store_commits",
-            "Transactions of the store since the start",
-            store_commits.clone(),
-        );
-        registry.register("build", "The version that runs", build);
+        let families = Families::new();
+        families.count_from_zero();
         Self(Arc::new(Inner {
-            registry,
-            deliveries,
-            runs,
-            probes,
-            rollbacks,
-            outbox_depth,
-            store_commits,
+            families,
+            budgets: Mutex::default(),
         }))
+    }
+
+    /// Says when the process started, by the wall clock.
+    pub fn started(&self, at: Timestamp) {
+        self.0.families.started_at.set(at.as_secs());
+    }
+
+    /// Says which guards there are, so that each is counted from zero.
+    pub fn know_guards(&self, guards: impl IntoIterator<Item = &'static str>) {
+        for guard in guards {
+            drop(self.0.families.guards.get_or_create(&GuardLabels { guard }));
+        }
     }
 
     /// Counts an answered delivery. `platform` is `None` where the config has no such platform: its name came from
     /// outside, and labels are bounded.
     pub fn delivery(&self, platform: Option<&PlatformName>, answer: Answer) {
         let platform = platform.map_or(PLATFORM_UNKNOWN, PlatformName::as_str).to_owned();
-        self.0
-            .deliveries
-            .get_or_create(&DeliveryLabels { platform, answer })
-            .inc();
+        let labels = DeliveryLabels { platform, answer };
+        self.0.families.deliveries.get_or_create(&labels).inc();
     }
 
-    /// Counts a run that ended, and its rollback if there was one to make. `verdict` is the word of a
-    /// [`crate::domain::Verdict`] or `none`; other words count as `none`, other actions as `other`.
-    pub fn run_ended(&self, verdict: &str, action: &str) {
+    /// Says how many runs this agent has under way.
+    pub fn set_runs_under_way(&self, runs: usize) {
+        self.0.families.under_way.set(i64::try_from(runs).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a run that ended, its rollback if there was one to make, and the guard that withheld it. `verdict` is the word
+    /// of a [`Verdict`] or `none`; other words count as `none`, other actions as `other`. `guard` is from a closed set.
+    pub fn run_ended(&self, verdict: &str, action: &str, guard: Option<&'static str>) {
         let verdict = match verdict {
             "healthy" => "healthy",
             "degraded" => "degraded",
@@ -223,92 +117,135 @@ impl Metrics {
             _ => "none",
         };
         let action = Action::of(action).unwrap_or(Action::Other);
-        self.0.runs.get_or_create(&RunLabels { verdict, action }).inc();
+        let families = &self.0.families;
+        families.runs.get_or_create(&RunLabels { verdict, action }).inc();
         if let Some(result) = action.rollback() {
-            self.0.rollbacks.get_or_create(&RollbackLabels { result }).inc();
+            families.rollbacks.get_or_create(&RollbackLabels { result }).inc();
         }
+        if let Some(guard) = guard {
+            families.guards.get_or_create(&GuardLabels { guard }).inc();
+        }
+    }
+
+    /// Counts a verdict, and how long it took from when the deployment was heard to be live.
+    pub fn decided(&self, verdict: Verdict, took_ms: u64) {
+        let verdict = verdict.as_str();
+        let times = &self.0.families.decisions;
+        times
+            .get_or_create(&VerdictLabels { verdict })
+            .observe(seconds(took_ms));
     }
 
     /// Counts a probe.
     pub fn probe(&self, class: Class) {
-        let class = match class {
-            Class::Pass => "pass",
-            Class::Slow => "slow",
-            Class::Unready => "unready",
-            Class::Broken => "broken",
-            Class::Unknown => "unknown",
+        let class = families::class(class);
+        self.0.families.probes.get_or_create(&ProbeLabels { class }).inc();
+    }
+
+    /// Keeps which share of its budget `check` of a run under way has left. `app` is [`OTHER`] unless a policy names it.
+    pub fn budget(&self, run: &RunId, app: &str, check: &str, left: f64) {
+        self.budgets().keep(run, app, check, left);
+    }
+
+    /// A run is not under way here any more.
+    pub fn run_gone(&self, run: &RunId) {
+        self.budgets().forget(run);
+    }
+
+    /// Counts an attempt to deliver a message to an endpoint of the config.
+    pub fn attempt(&self, endpoint: &EndpointName, result: Attempted, took_ms: u32) {
+        let (endpoint, families) = (endpoint.to_string(), &self.0.families);
+        let labels = ResultLabels {
+            endpoint: endpoint.clone(),
+            result,
         };
-        self.0.probes.get_or_create(&ProbeLabels { class }).inc();
+        families.attempts.get_or_create(&labels).inc();
+        let times = families.attempt_times.get_or_create(&EndpointLabels { endpoint });
+        times.observe(seconds(took_ms.into()));
     }
 
-    /// Says how many messages are not delivered yet.
-    pub fn set_outbox_depth(&self, messages: u64) {
-        self.0.outbox_depth.set(messages);
+    /// Counts what the store was asked; `operation` is from a closed set.
+    pub fn store(&self, operation: &'static str, took: Duration) {
+        let times = self.0.families.store_times.get_or_create(&StoreLabels { operation });
+        times.observe(took.as_secs_f64());
     }
 
-    /// Says how many transactions the store has committed.
-    pub fn set_store_commits(&self, commits: u64) {
-        self.0.store_commits.inner().store(commits, Ordering::Relaxed);
+    /// Counts a try to renew the agent's lease.
+    pub fn lease(&self, result: Renewal) {
+        self.0.families.renewals.get_or_create(&RenewalLabels { result }).inc();
     }
 
-    /// Everything in the OpenMetrics text format.
+    /// Counts runs that were taken over from an agent that is gone.
+    pub fn runs_taken_over(&self, runs: usize) {
+        let runs = u64::try_from(runs).unwrap_or(u64::MAX);
+        self.0.families.taken_over.inc_by(runs);
+    }
+
+    /// Counts a decision that did not hold, because another agent decided first.
+    pub fn decision_refused(&self) {
+        self.0.families.refused.inc();
+    }
+
+    /// Everything in the text format that is asked for.
     ///
     /// # Errors
     /// Never in practice: writing to a string does not fail.
-    pub fn encode(&self) -> Result<String, std::fmt::Error> {
+    pub fn encode(&self, standing: &Standing, form: Form) -> Result<String, std::fmt::Error> {
+        let budgets = self.budgets();
+        self.show(standing, &budgets);
         let mut page = String::new();
-        text::encode(&mut page, &self.0.registry)?;
-        Ok(page)
+        text::encode(&mut page, &self.0.families.registry)?;
+        Ok(match form {
+            Form::OpenMetrics => page,
+            Form::Prometheus => exposition::prometheus(&page),
+        })
     }
+
+    fn show(&self, standing: &Standing, budgets: &Budgets) {
+        let families = &self.0.families;
+        families.budget_left.clear();
+        for ((app, check), left) in budgets.worst() {
+            families.budget_left.get_or_create(&AppLabels { app, check }).set(left);
+        }
+        families.outbox_depth.clear();
+        families.outbox_age.clear();
+        families.endpoint_failures.clear();
+        families.endpoint_on.clear();
+        for endpoint in &standing.endpoints {
+            let labels = EndpointLabels {
+                endpoint: endpoint.name.clone(),
+            };
+            let queued = i64::try_from(endpoint.queued).unwrap_or(i64::MAX);
+            families.outbox_depth.get_or_create(&labels).set(queued);
+            let age = endpoint.oldest.as_secs_f64();
+            families.outbox_age.get_or_create(&labels).set(age);
+            families
+                .endpoint_failures
+                .get_or_create(&labels)
+                .set(endpoint.failures.into());
+            families.endpoint_on.get_or_create(&labels).set(endpoint.is_on.into());
+        }
+        families.protected.clear();
+        for (needs, platform, is_there) in &standing.protected {
+            let labels = NeedLabels {
+                needs,
+                platform: platform.clone(),
+            };
+            families.protected.get_or_create(&labels).set((*is_there).into());
+        }
+        let commits = families.store_commits.inner();
+        commits.store(standing.store_commits, Ordering::Relaxed);
+    }
+
+    fn budgets(&self) -> std::sync::MutexGuard<'_, Budgets> {
+        self.0.budgets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of days are exact")]
+fn seconds(ms: u64) -> f64 {
+    ms as f64 / 1_000.0
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_page_of_everything() {
-        let metrics = Metrics::new();
-        metrics.delivery(Some(&PlatformName::new("temps")), Answer::Accepted);
-        metrics.delivery(None, Answer::UnknownPlatform);
-        metrics.run_ended("unhealthy", "rolled back");
-        metrics.probe(Class::Broken);
-        metrics.set_outbox_depth(3);
-        metrics.set_store_commits(7);
-        let mut lines: Vec<String> = metrics.encode().unwrap().lines().map(str::to_owned).collect();
-        lines.retain(|line| !line.starts_with("# HELP"));
-        lines.sort();
-        let version = env!("CARGO_PKG_VERSION");
-        insta::assert_snapshot!(lines.join("\n").replace(version, "VERSION"), @r#"
-        # EOF
-        # TYPE backstop_build info
-        # TYPE backstop_deliveries counter
-        # TYPE backstop_outbox_depth gauge
-        # TYPE backstop_probes counter
-        # TYPE backstop_rollbacks counter
-        # TYPE backstop_runs counter
-        # TYPE backstop_store_commits counter
-        backstop_build_info{version="VERSION"} 1
-        backstop_deliveries_total{platform="temps",answer="accepted"} 1
-        backstop_deliveries_total{platform="unknown",answer="unknown_platform"} 1
-        backstop_outbox_depth 3
-        backstop_probes_total{class="broken"} 1
-        backstop_rollbacks_total{result="succeeded"} 1
-        backstop_runs_total{verdict="unhealthy",action="rolled back"} 1
-        backstop_store_commits_total 7
-        "#);
-    }
-
-    #[test]
-    fn words_from_elsewhere_do_not_become_labels() {
-        let metrics = Metrics::new();
-        for number in 0..1_000 {
-            metrics.run_ended(&format!("verdict {number}"), &format!("action {number}"));
-        }
-        let page = metrics.encode().unwrap();
-        assert!(
-            page.contains(r#"backstop_runs_total{verdict="none",action="other"} 1000"#),
-            "{page}"
-        );
-    }
-}
+mod tests;

@@ -287,7 +287,7 @@ async fn queries_and_ids_are_bounded_and_problems_are_in_our_words() {
         headers["content-type"]
             .to_str()
             .unwrap()
-            .starts_with("application/openmetrics-text")
+            .starts_with("text/plain; version=0.0.4")
     );
-    assert!(metrics.ends_with("# EOF\n"), "{metrics}");
+    assert!(metrics.contains("# TYPE backstop_probes_total counter\n"), "{metrics}");
 }
