@@ -353,10 +353,23 @@ pub(super) async fn an_endpoint_that_is_off_is_left_alone_until_it_is_wanted_aga
         store.endpoints().await.unwrap()[0].off_reason.as_deref(),
         Some("it answered 410 Gone")
     );
+    let standing = store.outbox_standing().await.unwrap();
+    assert_eq!(standing.len(), 1, "{standing:?}");
+    let found = &standing[0];
+    assert_eq!((found.name.as_str(), found.queued, found.off), ("ops", 1, true));
+    assert!(found.oldest.is_some());
     assert!(store.replay(&"whk_0001".into(), later).await.unwrap());
     assert_eq!(
         store.take_due(&"agt_1".into(), later, due_any(10)).await.unwrap().len(),
         1
+    );
+    assert!(
+        store
+            .outbox_standing()
+            .await
+            .unwrap()
+            .iter()
+            .all(|endpoint| !endpoint.off)
     );
 }
 
