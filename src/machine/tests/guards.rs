@@ -1,6 +1,24 @@
 //! What withholds a rollback: guards, attribution, controls.
 
+use super::super::guard::Guard;
 use super::*;
+
+/// Which guard says it.
+const NAMES: &[(&str, Guard)] = &[
+    ("alert-only", Guard::Mode),
+    ("paused this app", Guard::Pause),
+    ("freeze", Guard::Freeze),
+    ("itself a rollback", Guard::OwnRollback),
+    ("has ever passed", Guard::NeverPassed),
+    ("no known-good version", Guard::NoTarget),
+    ("no known-good version is left", Guard::NoTarget),
+    ("older than 30 days", Guard::NoTarget),
+    ("`[no-rollback]`", Guard::Irreversible),
+    ("limit", Guard::MaxPerHour),
+    ("cooldown", Guard::Cooldown),
+    ("act_within", Guard::ActWithin),
+    ("under way", Guard::NewerUnderWay),
+];
 
 /// Each guard withholds, with its reason, and the platform is never called.
 #[test]
@@ -67,6 +85,8 @@ fn guards_withhold() {
             "expected {expected:?} in {:?}",
             world.last_reason()
         );
+        let named = NAMES.iter().find(|(reason, _)| reason == expected);
+        assert_eq!(world.state.held_by, named.map(|(_, guard)| *guard), "{expected}");
     }
 }
 
