@@ -11,6 +11,7 @@ mod approve;
 mod attacks;
 mod backtest;
 mod commands;
+mod crafted;
 mod crash;
 mod faults;
 mod leaks;
