@@ -18,7 +18,7 @@ fn notice(event: OutcomeEvent) -> Notice {
 }
 
 /// What is said of `event`, whoever says it.
-fn told(event: OutcomeEvent, endpoint: &Endpoint) -> Option<Rendered> {
+pub(super) fn told(event: OutcomeEvent, endpoint: &Endpoint) -> Option<Rendered> {
     let dashboard = Url::parse("https://backstop.example.com/").unwrap();
     let is_notice = ["endpoint.", "protection."]
         .iter()
@@ -30,7 +30,7 @@ fn told(event: OutcomeEvent, endpoint: &Endpoint) -> Option<Rendered> {
     render(&outcome, endpoint, Some(&dashboard), None, &message_id())
 }
 
-fn json(rendered: &Rendered) -> Value {
+pub(super) fn json(rendered: &Rendered) -> Value {
     serde_json::from_slice(&rendered.body).unwrap()
 }
 

@@ -1,5 +1,6 @@
 //! Samples that the tests of this module share.
 
+mod cdevents;
 mod endpoint;
 mod formats;
 mod github;
