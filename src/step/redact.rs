@@ -13,7 +13,7 @@ pub const REDACTED: &str = "[redacted]";
 pub const SECRET_BYTES_MIN: usize = 4;
 
 /// Knows the secrets of a run and removes them from text, in every form that an answer or a request may give them: as they
-/// are, percent-encoded, with JSON escapes, in hex, and in base64, alone or inside of something longer such as
+/// are, percent-encoded, with JSON escapes or those of HTML, in hex, and in base64, alone or inside of something longer such as
 /// `user:password`. Of one that starts with `whsec_`, the key that it encodes is a secret too.
 ///
 /// Redact before cutting: of a secret that was cut, the rest is not recognised.
@@ -77,7 +77,7 @@ impl Redactor {
     /// What the first `bytes` of `text` are without the secrets. A secret that begins there is removed whole, and one that
     /// the redaction moves there is not seen in part.
     pub fn redact_start(&self, text: &str, bytes: usize) -> String {
-        // A secret takes at most six bytes for one: `\u0041`.
+        // A secret takes at most six bytes for one: `\u0041`, `&quot;`.
         let window = bytes.saturating_add(self.longest.saturating_mul(6));
         let text = text.get(..floor(text, window)).unwrap_or_default();
         let end = floor(text, bytes);
@@ -90,6 +90,7 @@ impl Redactor {
             percent_decoded(text, false),
             percent_decoded(text, true),
             json_unescaped(text),
+            html_unescaped(text),
         ] {
             self.find(&view, &mut found);
         }
@@ -261,6 +262,52 @@ fn unicode_escape(bytes: &[u8], at: usize) -> Option<(char, usize)> {
     let units = [u16::try_from(first).ok()?, u16::try_from(unit(at + 6)?).ok()?];
     let c = char::decode_utf16(units).next()?.ok()?;
     Some((c, 12))
+}
+
+/// The character references of HTML, as an error page has them that shows what it was sent.
+fn html_unescaped(text: &str) -> View {
+    let bytes = text.as_bytes();
+    let mut view = View::with_room(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let reference = (byte == b'&').then(|| character_reference(text, at)).flatten();
+        if let Some((character, length)) = reference {
+            for byte in character.encode_utf8(&mut [0; 4]).bytes() {
+                view.push(byte, at);
+            }
+            at += length;
+        } else {
+            view.push(byte, at);
+            at += 1;
+        }
+    }
+    view.end(bytes.len())
+}
+
+/// The character that the reference at `at` stands for, and the reference's length: a number, or one of the names that escapers
+/// write. None takes more than six bytes for one.
+fn character_reference(text: &str, at: usize) -> Option<(char, usize)> {
+    const NAME_BYTES_MAX: usize = 22;
+    let mut behind = text.as_bytes().iter().skip(at + 1).take(NAME_BYTES_MAX + 1);
+    let length = behind.position(|byte| *byte == b';')?;
+    let name = text.get(at + 1..at + 1 + length)?;
+    let character = match name {
+        "amp" => '&',
+        "lt" => '<',
+        "gt" => '>',
+        "quot" => '"',
+        "apos" => '\'',
+        _ => {
+            let number = name.strip_prefix('#')?;
+            let code = match number.strip_prefix(['x', 'X']) {
+                Some(digits) => u32::from_str_radix(digits, 16),
+                None => number.parse(),
+            };
+            char::from_u32(code.ok()?)?
+        }
+    };
+    let length = length + 2;
+    (length <= 6 * character.len_utf8()).then_some((character, length))
 }
 
 fn hex(digits: &[u8]) -> Option<u32> {

@@ -16,6 +16,7 @@ fn redact(text: &str) -> String {
 fn each_form_is_removed() {
     let encoded: String = SECRET.bytes().map(|byte| format!("%{byte:02x}")).collect();
     let unicode: String = SECRET.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect();
+    let numbers: String = SECRET.chars().map(|c| format!("&#{};", u32::from(c))).collect();
     for form in [
         SECRET.to_owned(),
         "p%C3%A4%24%24%20%22w%2Frd%22%2B1".to_owned(),
@@ -25,6 +26,9 @@ fn each_form_is_removed() {
         serde_json::to_string(SECRET).unwrap().trim_matches('"').to_owned(),
         "pä$$ \\\"w\\/rd\\\"+1".to_owned(),
         unicode,
+        "pä$$ &quot;w/rd&quot;+1".to_owned(),
+        "p&#xe4;$$ &#34;w&#x2F;rd&#X22;+1".to_owned(),
+        numbers,
     ] {
         assert_eq!(
             redact(&format!("before {form} after")),
@@ -106,7 +110,8 @@ proptest! {
     fn no_text_keeps_the_secret(secret in "[ -~]{8,40}", before in "[ -~]{0,10}", after in "[ -~]{0,10}") {
         let redactor = Redactor::new([secret.clone()]);
         let percent: String = secret.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        for form in [secret.clone(), percent, STANDARD.encode(format!("{before}{secret}{after}"))] {
+        let html: String = secret.bytes().map(|byte| format!("&#x{byte:x};")).collect();
+        for form in [secret.clone(), percent, html, STANDARD.encode(format!("{before}{secret}{after}"))] {
             let clean = redactor.redact(&format!("{before}<{form}>{after}"));
             prop_assert!(!clean.contains(&format!("<{form}>")), "{}", clean);
         }
@@ -116,7 +121,7 @@ proptest! {
     fn nothing_panics_and_nothing_else_is_lost(text in any::<String>(), bytes in 0_usize..50) {
         let redactor = Redactor::new(["s3cret!".to_owned()]);
         let _ = redactor.redact_start(&text, bytes);
-        if !text.contains("s3cret") && !text.contains(['%', '\\', '+']) {
+        if !text.contains("s3cret") && !text.contains(['%', '\\', '+', '&']) {
             prop_assert_eq!(redactor.redact(&text), text);
         }
     }
