@@ -14,7 +14,6 @@ mod commands;
 mod crafted;
 mod crash;
 mod faults;
-mod leaks;
 #[path = "../support/soak.rs"]
 mod load;
 mod metrics;

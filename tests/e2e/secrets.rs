@@ -11,6 +11,7 @@ use backstop::pretend::{Behaviour, Generation, Release};
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD};
 use http::Method;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use crate::stage::{ADMIN_TOKEN, OUTCOME_SECRET, SECRET, SOON, Setup, Stage, TOKEN, send};
@@ -24,6 +25,21 @@ const SENT: [(&str, &str); 4] = [
 ];
 const PASSWORD: &str = "pass word/with+more=\"&%";
 const CHAT_PATH: &str = "xoxb-chat-credential-0123456789";
+
+/// What endpoints are sent, by where it stands.
+const TOLD: [(&str, &str); 6] = [
+    ("ROUTING_KEY", "R0ut1ng/Key+0123456789\"quoted"),
+    ("PATH", "p4th-s3cret-0123456789"),
+    ("HEADER", "he4der/t0ken+of==the-tests"),
+    ("NEW", "whsec_bmV3LXNlY3JldC1vZi10aGUtb3V0Y29tZS10ZXN0cw=="),
+    (
+        "PAIR",
+        "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg==",
+    ),
+    ("PLAIN", "a text & no key? 0123456789"),
+];
+/// The endpoints that are sent them.
+const TOLD_TO: [&str; 4] = ["path", "page", "rotating", "own"];
 
 /// A secret in every form in which it may turn up.
 fn forms(secret: &str) -> Vec<Vec<u8>> {
@@ -41,13 +57,22 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
         forms.push(hex::encode_upper(bytes).into_bytes());
     };
     encoded(secret.as_bytes());
-    let key = secret
-        .strip_prefix("whsec_")
-        .map(|key| BASE64_STANDARD.decode(key).expect("base64"));
+    let bare = ["whsec_", "whsk_"]
+        .iter()
+        .find_map(|prefix| secret.strip_prefix(prefix));
+    let key = bare.map(|key| BASE64_STANDARD.decode(key).expect("base64"));
     if let Some(key) = &key {
         encoded(key);
     }
     forms.extend(key);
+    for text in [Some(secret), bare].into_iter().flatten() {
+        forms.extend(written(text));
+    }
+    forms
+}
+
+/// A text as it stands in forms, addresses, JSON and pages.
+fn written(secret: &str) -> Vec<Vec<u8>> {
     let by_form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
     let every_byte = secret.bytes().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "%{byte:02x}");
@@ -64,9 +89,35 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
         every_byte,
         json.trim_matches('"').to_owned(),
         every_unit,
+        secret.replace('&', "&amp;").replace('"', "&quot;"),
+        secret.to_owned(),
     ];
-    forms.extend(texts.map(String::into_bytes));
-    forms
+    texts.map(String::into_bytes).to_vec()
+}
+
+/// A receiver that answers with every byte that it was sent, as an error. Its address.
+async fn echo() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut sent = vec![0; 64 * 1_024];
+                let mut length = 0;
+                // All of it is here once nothing more comes.
+                while let Ok(Ok(read)) =
+                    tokio::time::timeout(std::time::Duration::from_millis(200), stream.read(&mut sent[length..])).await
+                    && read > 0
+                {
+                    length += read;
+                }
+                let head = format!("HTTP/1.1 500 No\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+                let _ = stream.write_all(head.as_bytes()).await;
+                let _ = stream.write_all(&sent[..length]).await;
+            });
+        }
+    });
+    format!("http://{address}")
 }
 
 /// Answers everybody with the secrets that they sent, in every form: checks well until told otherwise, endpoints never.
@@ -99,7 +150,7 @@ async fn parrot(chat_url: &str, fails: Arc<AtomicBool>) -> (String, Router) {
     (chat_url.to_owned(), Router::new().fallback(answer))
 }
 
-fn setup(parrot: &str, folder: &std::path::Path) -> String {
+fn setup(parrot: &str, echo: &str, folder: &std::path::Path) -> String {
     let mut more = String::from("[secrets]\n");
     for (name, value) in SENT.iter().chain(&[("PASSWORD", PASSWORD)]) {
         let file = folder.join(name);
@@ -109,6 +160,16 @@ fn setup(parrot: &str, folder: &std::path::Path) -> String {
     let chat = folder.join("CHAT");
     std::fs::write(&chat, format!("{parrot}/services/{CHAT_PATH}")).expect("a secret");
     let _ = writeln!(more, "CHAT = {{ file = \"{}\" }}", chat.display());
+    for (name, secret) in TOLD {
+        let file = folder.join(name);
+        let value = if name == "PATH" {
+            format!("{echo}/hooks/{secret}")
+        } else {
+            secret.to_owned()
+        };
+        std::fs::write(&file, value).expect("a secret");
+        let _ = writeln!(more, "{name} = {{ file = \"{}\" }}", file.display());
+    }
     let _ = write!(
         more,
         r#"
@@ -132,6 +193,22 @@ secret = "{{{{ secret.OUTCOME_SECRET }}}}"
 
 [outcome.chat]
 slack = "{{{{ secret.CHAT }}}}"
+
+[outcome.path]
+slack = "{{{{ secret.PATH }}}}"
+[outcome.page]
+pagerduty = "{{{{ secret.ROUTING_KEY }}}}"
+url = "{echo}/v2/enqueue"
+events = ["*"]
+[outcome.rotating]
+cdevents = "{echo}/hook"
+secret = ["{{{{ secret.NEW }}}}", "{{{{ secret.PAIR }}}}"]
+headers.Authorization = "Bearer {{{{ secret.HEADER }}}}"
+rfc9421 = true
+[outcome.own]
+url = "{echo}/own"
+secret = "{{{{ secret.PLAIN }}}}"
+template = '{{"text": "{{{{ outcome.title }}}}"}}'
 "#
     );
     more
@@ -146,7 +223,7 @@ async fn no_secret_is_anywhere() {
     tokio::spawn(async move { axum::serve(listener, router).await });
     let secrets_folder = tempfile::tempdir().expect("folder");
     let setup = Setup {
-        more: setup(&address, secrets_folder.path()),
+        more: setup(&address, &echo().await, secrets_folder.path()),
         ..Setup::default()
     };
     let stage = Stage::new(Generation::G3, setup).await;
@@ -171,21 +248,17 @@ async fn no_secret_is_anywhere() {
     let half = stage.temps.deploy(Release::new("ccccccc3", Behaviour::Healthy)).await;
     stage.must_hear("smoke_test.degraded", &half).await;
     stage.ended_run(&half).await;
-    let attempted = async {
-        while !stage.api("/api/v1/endpoints").await.to_string().contains("broken") {
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        }
-    };
-    tokio::time::timeout(SOON, attempted)
+    tokio::time::timeout(SOON, all_tried(&stage))
         .await
-        .expect("endpoints are known");
-    let seen = everything(&stage).await;
+        .expect("all are tried");
+    let seen = everything(&stage).await.into_iter();
+    let seen: Vec<(String, String)> = seen.map(|(place, bytes)| (place, by_bytes(&bytes))).collect();
     // It would be seen: what was answered is kept, with the secrets taken out.
     assert!(
-        seen.iter().any(|(_, text)| contains(text, b"[redacted]")),
+        seen.iter().any(|(_, text)| text.contains("[redacted]")),
         "nothing was redacted"
     );
-    let sent = SENT.iter().map(|(_, value)| *value);
+    let sent = SENT.iter().chain(&TOLD).map(|(_, value)| *value);
     let secrets = sent.chain([
         PASSWORD,
         CHAT_PATH,
@@ -198,11 +271,35 @@ async fn no_secret_is_anywhere() {
     let mut found = Vec::new();
     for secret in secrets {
         for form in forms(secret) {
-            let places = seen.iter().filter(|(_, text)| contains(text, &form));
+            let form_by_bytes = by_bytes(&form);
+            let places = seen.iter().filter(|(_, text)| text.contains(&form_by_bytes));
             found.extend(places.map(|(place, _)| format!("{} in {place}", String::from_utf8_lossy(&form))));
         }
     }
     assert_eq!(found, Vec::<String>::new());
+}
+
+/// Each endpoint is sent a test; returns once each that answers with what it was sent has been tried.
+async fn all_tried(stage: &Stage) {
+    let bearer = format!("Bearer {ADMIN_TOKEN}");
+    for name in TOLD_TO.iter().chain(&["broken", "chat"]) {
+        let path = format!("{}/api/v1/endpoints/{name}/test", stage.agent.url);
+        let answer = send(Method::POST, &path, &[("authorization", &bearer)], b"").await;
+        assert_eq!(answer.status, 200, "{name}");
+    }
+    loop {
+        let messages = stage.api("/api/v1/messages?limit=200").await;
+        let items = messages["items"].as_array().expect("items");
+        let is_tried = |name: &&str| {
+            let of = |item: &&serde_json::Value| item["endpoint"] == **name && item["event"] == "endpoint.test";
+            let found = items.iter().find(of);
+            found.is_some_and(|item| item["attempts"].as_u64() > Some(0))
+        };
+        if TOLD_TO.iter().chain(&["broken", "chat"]).all(is_tried) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
 }
 
 /// Everything that anybody may see, by where.
@@ -247,13 +344,21 @@ async fn everything(stage: &Stage) -> Vec<(String, Vec<u8>)> {
         assert_eq!(answer.status, 200, "{path}");
         seen.push((path, answer.body));
     }
+    for entry in std::fs::read_dir(stage.folder.path()).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        // All but the configs, which say where secrets are.
+        if path.is_file() && path.extension().is_none_or(|extension| extension != "toml") {
+            seen.push((path.display().to_string(), std::fs::read(&path).expect("bytes")));
+        }
+    }
     for file in ["backstop.db", "backstop.db-wal"] {
-        let bytes = std::fs::read(stage.folder.path().join(file)).expect("the store");
-        seen.push((file.to_owned(), bytes));
+        let kept = seen.iter().find(|(place, _)| place.ends_with(file));
+        assert!(kept.is_some_and(|(_, bytes)| !bytes.is_empty()), "{file}");
     }
     seen
 }
 
-fn contains(text: &[u8], part: &[u8]) -> bool {
-    String::from_utf8_lossy(text).contains(&*String::from_utf8_lossy(part))
+/// Bytes as a text with a character for each, in which any bytes can be looked for quickly.
+fn by_bytes(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| char::from(*byte)).collect()
 }
