@@ -159,6 +159,7 @@ const FILES: &[(&str, &str)] = &[
     ("server.admin_listen = 8701", "server.admin_listen = '127.0.0.1:8701'"),
     ("server.rate_limit = '60'", "server.rate_limit = '60/m'"),
     ("server.rate_limit = 60", "server = { rate_limit = 'off', admin_token = '{{ secret.T }}' }"),
+    ("server.read_token = 5", "server = { admin_token = '{{ secret.T }}', read_token = '{{ secret.R }}' }"),
     ("server.public_url = 'backstop'", "server.public_url = 'https://backstop.example.com'"),
     ("store.keep = 30", "store.keep = '30d'"),
     ("store.max_size = '2'", "store.max_size = '2GB'"),

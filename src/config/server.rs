@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::read::Reader;
@@ -32,6 +32,8 @@ pub struct Server {
     pub public_url: Option<Url>,
     /// What dashboard, API and metrics ask for. Without one they answer to loopback only.
     pub admin_token: Option<SecretString>,
+    /// What lets somebody see dashboard, API and metrics, and change nothing.
+    pub read_token: Option<SecretString>,
     /// Unverified requests per sender and minute; `None` is no limit.
     pub rate_limit: Option<NonZeroU32>,
 }
@@ -44,6 +46,7 @@ impl Reader<'_> {
             admin_listen: None,
             public_url: None,
             admin_token: None,
+            read_token: None,
             rate_limit: NonZeroU32::new(RATE_LIMIT_DEFAULT),
         };
         let Some(mut table) = root.table("server", &mut self.problems) else {
@@ -61,7 +64,9 @@ impl Reader<'_> {
         }
         server.public_url = table.take("public_url").and_then(|node| self.url(&node));
         let token = table.take("admin_token");
+        let has_admin_token = token.is_some();
         server.admin_token = token.and_then(|node| self.secrets.secret(&node, &mut self.problems));
+        server.read_token = self.read_token(&mut table, has_admin_token, server.admin_token.as_ref());
         if let Some(rate_limit) = self.rate_limit(&mut table) {
             server.rate_limit = rate_limit;
         }
@@ -165,6 +170,30 @@ impl Reader<'_> {
         }
         table.finish(&mut self.problems, &[]);
         allowed
+    }
+
+    /// `read_token`, which stands beside an `admin_token` and is another one.
+    fn read_token(
+        &mut self,
+        table: &mut Table<'_>,
+        has_admin: bool,
+        admin: Option<&SecretString>,
+    ) -> Option<SecretString> {
+        let node = table.take("read_token")?;
+        if !has_admin {
+            self.problems.push_help(
+                node.place(),
+                "`read_token` stands alone",
+                "set `admin_token` too: without one only this machine may ask, whatever it shows",
+            );
+        }
+        let token = self.secrets.secret(&node, &mut self.problems)?;
+        if admin.is_some_and(|admin| admin.expose_secret() == token.expose_secret()) {
+            let help = "whoever has it could change everything: make another one";
+            self.problems
+                .push_hidden(node.place(), "`read_token` is the same as `admin_token`", help);
+        }
+        Some(token)
     }
 
     fn address(&mut self, table: &mut Table<'_>, key: &'static str) -> Option<SocketAddr> {

@@ -21,6 +21,7 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("admin_listen", "it belongs in [server]"),
     ("public_url", "it belongs in [server]"),
     ("admin_token", "it belongs in [server]"),
+    ("read_token", "it belongs in [server]"),
     ("rate_limit", "it belongs in [server]"),
     (
         "port",

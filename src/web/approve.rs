@@ -6,13 +6,14 @@ use std::sync::Arc;
 use askama::Template;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Extension, State};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Deserialize;
 
 use super::App;
 use super::extract::{Asked, Segment};
 use super::gate;
+use super::pages::{Frame, render};
 use super::problem::Problem;
 use super::server::Peer;
 use crate::domain::RunId;
@@ -34,7 +35,7 @@ struct Page {
     awaiting: Option<Awaiting>,
     token: String,
     approved: bool,
-    under_way: bool,
+    frame: Frame,
 }
 
 /// Shows the rollback that waits.
@@ -92,13 +93,13 @@ fn page(status: StatusCode, awaiting: Option<Awaiting>, token: String, approved:
         awaiting,
         token,
         approved,
-        under_way: false,
+        frame: Frame::bare(),
     };
-    match page.render() {
-        Ok(html) => (status, Html(html)).into_response(),
-        Err(error) => {
-            tracing::error!(error = %error, "a page could not be made");
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the page could not be made").into_response()
+    match render(&page) {
+        Ok(mut response) => {
+            *response.status_mut() = status;
+            response
         }
+        Err(problem) => problem.into_response(),
     }
 }

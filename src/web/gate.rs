@@ -1,6 +1,6 @@
 //! Who may ask for the dashboard, the API and the metrics.
 //!
-//! With an admin token configured, whoever shows it. Without one, only this machine: the other end of the connection
+//! With an admin token configured, whoever shows it, or the read token beside it, which changes nothing. Without one, only this machine: the other end of the connection
 //! is a loopback address, no proxy says that it speaks for somebody else, and the request names a loopback host, so
 //! that neither a proxy in front nor a name that resolves to 127.0.0.1 in somebody's browser opens the door.
 //! Either way a browser that acts for another site may not change anything.
@@ -38,6 +38,22 @@ const FORWARDING_PREFIXES: &[&str] = &["x-forwarded-", "x-original-"];
 /// What a client without the token is asked for. `Basic` is what lets a browser in.
 const CHALLENGE: &str = r#"Basic realm="backstop", charset="UTF-8", Bearer realm="backstop""#;
 
+/// What somebody who may ask may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// See.
+    Reader,
+    /// See and change.
+    Admin,
+}
+
+/// What has to be shown.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Tokens<'a> {
+    pub(super) admin: Option<&'a SecretString>,
+    pub(super) read: Option<&'a SecretString>,
+}
+
 /// Why somebody may not ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
@@ -49,6 +65,8 @@ pub(super) enum Refusal {
     NotLocal(&'static str),
     /// A browser acts for another site.
     CrossSite,
+    /// Whoever may only see wants to change something.
+    ReadOnly,
 }
 
 /// What there is to know about a request.
@@ -61,23 +79,29 @@ pub(super) struct Asker<'a> {
     pub(super) authority: Option<&'a str>,
 }
 
-/// Whether `asker` may ask.
+/// What `asker` may do.
 ///
 /// # Errors
-/// Why not.
-pub(super) fn judge(asker: Asker<'_>, token: Option<&SecretString>, public_url: Option<&Url>) -> Result<(), Refusal> {
-    match token {
-        Some(token) => shows(asker.headers, token)?,
-        None => is_local(asker)?,
-    }
-    if asker.method.is_safe() || is_own_site(asker, public_url) {
-        Ok(())
+/// Why nothing.
+pub(super) fn judge(asker: Asker<'_>, tokens: Tokens<'_>, public_url: Option<&Url>) -> Result<Role, Refusal> {
+    let role = if tokens.admin.is_some() {
+        shown_role(asker.headers, tokens)?
     } else {
+        is_local(asker)?;
+        Role::Admin
+    };
+    if asker.method.is_safe() {
+        Ok(role)
+    } else if !is_own_site(asker, public_url) {
         Err(Refusal::CrossSite)
+    } else if role == Role::Admin {
+        Ok(role)
+    } else {
+        Err(Refusal::ReadOnly)
     }
 }
 
-fn shows(headers: &HeaderMap, token: &SecretString) -> Result<(), Refusal> {
+fn shown_role(headers: &HeaderMap, tokens: Tokens<'_>) -> Result<Role, Refusal> {
     let mut shown = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (shown.next(), shown.next()) else {
         return Err(Refusal::NoToken);
@@ -94,14 +118,25 @@ fn shows(headers: &HeaderMap, token: &SecretString) -> Result<(), Refusal> {
     } else {
         None
     };
-    // Hashes are compared, so that the time taken tells nothing of the length either.
-    let wanted = Sha256::digest(token.expose_secret().as_bytes());
-    let is_same = candidate.is_some_and(|shown| bool::from(Sha256::digest(shown).ct_eq(&wanted)));
-    let is_set = !token.expose_secret().is_empty();
-    if is_same && is_set {
-        Ok(())
-    } else {
-        Err(Refusal::WrongToken)
+    candidate
+        .and_then(|shown| role_of(&shown, tokens))
+        .ok_or(Refusal::WrongToken)
+}
+
+/// Whose token `shown` is. Both are compared whatever it is, and hashes of them, so that the time taken tells nothing of
+/// which, nor of the length.
+pub(super) fn role_of(shown: &[u8], tokens: Tokens<'_>) -> Option<Role> {
+    let shown = Sha256::digest(shown);
+    let is = |token: Option<&SecretString>| {
+        token.is_some_and(|token| {
+            let token = token.expose_secret().as_bytes();
+            bool::from(Sha256::digest(token).ct_eq(&shown)) & !token.is_empty()
+        })
+    };
+    match (is(tokens.admin), is(tokens.read)) {
+        (true, _) => Some(Role::Admin),
+        (false, true) => Some(Role::Reader),
+        (false, false) => None,
     }
 }
 
@@ -172,7 +207,7 @@ fn is_own_origin(origin: &Url, headers: &HeaderMap, public_url: Option<&Url>) ->
 }
 
 /// The middleware in front of everything but deliveries and health.
-pub(super) async fn gate(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(super) async fn gate(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let config = app.config.load();
     let Some(Peer(peer)) = request.extensions().get::<Peer>().copied() else {
         return Problem::new(StatusCode::FORBIDDEN, "it is not known where the request comes from").into_response();
@@ -183,18 +218,21 @@ pub(super) async fn gate(State(app): State<Arc<App>>, request: Request, next: Ne
         headers: request.headers(),
         authority: request.uri().authority().map(|authority| authority.as_str()),
     };
-    let judged = judge(
-        asker,
-        config.server.admin_token.as_ref(),
-        config.server.public_url.as_ref(),
-    );
-    let Err(refusal) = judged else {
-        return next.run(request).await;
+    let tokens = Tokens {
+        admin: config.server.admin_token.as_ref(),
+        read: config.server.read_token.as_ref(),
+    };
+    let refusal = match judge(asker, tokens, config.server.public_url.as_ref()) {
+        Ok(role) => {
+            request.extensions_mut().insert(role);
+            return next.run(request).await;
+        }
+        Err(refusal) => refusal,
     };
     tracing::info!(peer = %peer, path = request.uri().path(), refusal = ?refusal, "refused to show or change anything");
     let counted = match refusal {
         Refusal::WrongToken => app.limiter.count(peer.ip(), config.server.rate_limit),
-        Refusal::NoToken | Refusal::NotLocal(_) | Refusal::CrossSite => Ok(()),
+        Refusal::NoToken | Refusal::NotLocal(_) | Refusal::CrossSite | Refusal::ReadOnly => Ok(()),
     };
     match counted {
         Ok(()) => problem(refusal).into_response(),
@@ -215,6 +253,10 @@ fn problem(refusal: Refusal) -> Problem {
         Refusal::CrossSite => Problem::new(
             StatusCode::FORBIDDEN,
             "a page of another site may not change anything here",
+        ),
+        Refusal::ReadOnly => Problem::new(
+            StatusCode::FORBIDDEN,
+            "the read token changes nothing; show the admin token",
         ),
     }
 }

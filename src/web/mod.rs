@@ -96,7 +96,7 @@ pub fn serve(
     let (listener_routes, admin_routes) = match admin {
         None => (open.merge(gated_routes(&app)), None),
         Some(admin) => {
-            let routes = health_routes().merge(gated_routes(&app));
+            let routes = health_routes().merge(asset_routes()).merge(gated_routes(&app));
             (open, Some((admin, routes)))
         }
     };
@@ -118,16 +118,20 @@ fn health_routes() -> Routes {
 
 fn open_routes() -> Routes {
     health_routes()
+        .merge(asset_routes())
         .route("/webhooks/{platform}", post(webhook::receive))
         .route("/webhooks/{platform}/{secret}", post(webhook::receive_by_path))
         .route("/approve/{id}", get(approve::show).post(approve::give))
-        .route("/style.css", get(pages::style))
+}
+
+fn asset_routes() -> Routes {
+    Router::new().route("/style.css", get(pages::style))
 }
 
 fn gated_routes(app: &Arc<App>) -> Routes {
     Router::new()
-        .route("/", get(pages::overview))
-        .route("/runs/{id}", get(pages::run))
+        .route("/", get(pages::overview::page))
+        .route("/runs/{id}", get(pages::run::page))
         .route("/trust", get(trust::page).post(trust::label_by_form))
         .route("/metrics", get(metrics::show))
         .route("/api/v1/runs", get(api::runs).post(api::start))

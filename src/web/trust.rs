@@ -6,12 +6,13 @@ use askama::Template;
 use axum::Json;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{Redirect, Response};
 use serde::{Deserialize, Serialize};
 
 use super::App;
 use super::api::{All, Answer, Done, change, unreadable};
 use super::extract::Segment;
+use super::pages::{Frame, render};
 use super::problem::Problem;
 use crate::domain::{Label, RunId};
 use crate::store;
@@ -55,7 +56,7 @@ struct LabelAsked {
 #[template(path = "trust.html")]
 struct Page {
     apps: Vec<AppTrust>,
-    under_way: bool,
+    frame: Frame,
 }
 
 async fn all(app: &App) -> Result<Vec<AppTrust>, store::Error> {
@@ -79,14 +80,9 @@ pub(super) async fn list(State(app): State<Arc<App>>) -> Answer<All<AppTrust>> {
     Ok(Json(All { items }))
 }
 
-pub(super) async fn page(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+pub(super) async fn page(State(app): State<Arc<App>>, frame: Frame) -> Result<Response, Problem> {
     let apps = all(&app).await.map_err(|error| unreadable(&error))?;
-    let page = Page { apps, under_way: false };
-    let html = page.render().map_err(|error| {
-        tracing::error!(error = %error, "a page could not be made");
-        Problem::new(http::StatusCode::INTERNAL_SERVER_ERROR, "the page could not be made")
-    })?;
-    Ok(Html(html).into_response())
+    render(&Page { apps, frame })
 }
 
 pub(super) async fn label(State(app): State<Arc<App>>, Segment(id): Segment, body: Body) -> Answer<Done> {

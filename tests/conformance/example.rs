@@ -55,6 +55,7 @@ fn run(app: &str) -> Run {
     let app: App = toml::from_str(app).expect("answers");
     let secrets = [
         ("BACKSTOP_ADMIN_TOKEN", "admin-token"),
+        ("BACKSTOP_READ_TOKEN", "read-token"),
         ("TEMPS_API_TOKEN", "api-token"),
         ("TEMPS_WEBHOOK_SECRET", "webhook-secret"),
         ("OUTCOME_SECRET", "outcome-secret"),

@@ -944,6 +944,18 @@ fn a_literal_secret_is_never_shown() {
 }
 
 #[test]
+fn a_read_token_stands_beside_another_admin_token() {
+    let alone = Given::main("server.read_token = \"{{ secret.TOKEN }}\"\n").var("TOKEN", "a-long-enough-token");
+    assert!(alone.problems().contains("`read_token` stands alone"));
+    let same = "[server]\nadmin_token = \"{{ secret.TOKEN }}\"\nread_token = \"{{ secret.TOKEN }}\"\n";
+    let shown = Given::main(same).var("TOKEN", "a-long-enough-token").problems();
+    assert!(
+        shown.contains("`read_token` is the same as `admin_token`") && !shown.contains("a-long-enough-token"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn a_check_that_needs_one_which_runs_elsewhere() {
     insta::assert_snapshot!(warned(r#"
 [check.login]

@@ -9,6 +9,7 @@ const EXAMPLE: &str = include_str!("../../../checks.example.toml");
 fn env() -> Given {
     Given::main(EXAMPLE)
         .var("BACKSTOP_ADMIN_TOKEN", "admin-token")
+        .var("BACKSTOP_READ_TOKEN", "read-token")
         .var("TEMPS_API_TOKEN", "api-token")
         .var("TEMPS_WEBHOOK_SECRET", "webhook-secret")
         .var("OUTCOME_SECRET", "outcome-secret")
@@ -57,16 +58,16 @@ fn the_example_explains_where_each_value_comes_from() {
         .map(|value| format!("{} = {} ({:?})", value.key, value.value, value.from))
         .collect();
     insta::assert_snapshot!(lines.join("\n"), @r#"
-    post = "/graphql" (Place("checks.toml:198"))
-    repeat = true (Place("checks.toml:199"))
-    graphql.query = 'query($q: String!) { search(q: $q) { name } }' (Place("checks.toml:200"))
-    graphql.variables.q = "boots" (Place("checks.toml:200"))
-    severity = "dependency" (Place("checks.toml:201"))
-    expect.json.data.search.type = "array" (Place("checks.toml:202"))
-    expect.json.errors.exists = false (Place("checks.toml:202"))
-    expect.time = "2s" (Place("checks.toml:103"))
-    timeout = "5s" (Place("checks.toml:102"))
-    warn.time = "800ms" (Place("checks.toml:104"))
+    post = "/graphql" (Place("checks.toml:199"))
+    repeat = true (Place("checks.toml:200"))
+    graphql.query = 'query($q: String!) { search(q: $q) { name } }' (Place("checks.toml:201"))
+    graphql.variables.q = "boots" (Place("checks.toml:201"))
+    severity = "dependency" (Place("checks.toml:202"))
+    expect.json.data.search.type = "array" (Place("checks.toml:203"))
+    expect.json.errors.exists = false (Place("checks.toml:203"))
+    expect.time = "2s" (Place("checks.toml:104"))
+    timeout = "5s" (Place("checks.toml:103"))
+    warn.time = "800ms" (Place("checks.toml:105"))
     when = { app = ["shop-web", "shop-api"], env = ["staging", "production"] } (Place("checks.toml:17"))
     base = "https://shop.example.com" (Place("checks.toml:21"))
     follow = true (BuiltIn)
@@ -84,51 +85,58 @@ fn the_example_without_its_secrets_names_each_of_them() {
         |                ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
         = help: set the environment variable `BACKSTOP_ADMIN_TOKEN`, or name a file: `[secrets]` with `BACKSTOP_ADMIN_TOKEN = { file = "…" }`
 
-    error: secret `TEMPS_API_TOKEN` has no value: it is not set
-       --> checks.toml:42:10
+    error: secret `BACKSTOP_READ_TOKEN` has no value: it is not set
+       --> checks.toml:28:16
         |
-     42 | token  = "{{ secret.TEMPS_API_TOKEN }}"
+     28 | read_token   = "{{ secret.BACKSTOP_READ_TOKEN }}" # sees the same and changes nothing
+        |                ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        = help: set the environment variable `BACKSTOP_READ_TOKEN`, or name a file: `[secrets]` with `BACKSTOP_READ_TOKEN = { file = "…" }`
+
+    error: secret `TEMPS_API_TOKEN` has no value: it is not set
+       --> checks.toml:43:10
+        |
+     43 | token  = "{{ secret.TEMPS_API_TOKEN }}"
         |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
         = help: set the environment variable `TEMPS_API_TOKEN`, or name a file: `[secrets]` with `TEMPS_API_TOKEN = { file = "…" }`
 
     error: secret `TEMPS_WEBHOOK_SECRET` has no value: it is not set
-       --> checks.toml:43:10
+       --> checks.toml:44:10
         |
-     43 | secret = "{{ secret.TEMPS_WEBHOOK_SECRET }}"
+     44 | secret = "{{ secret.TEMPS_WEBHOOK_SECRET }}"
         |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
         = help: set the environment variable `TEMPS_WEBHOOK_SECRET`, or name a file: `[secrets]` with `TEMPS_WEBHOOK_SECRET = { file = "…" }`
 
     error: secret `PREVIEW_KEY` has no value: it is not set
-       --> checks.toml:99:1
-        |
-     99 | headers.x-preview = "{{ secret.PREVIEW_KEY }}" # sent with each request to the base address
-        | ^^^^^^^
-        = help: set the environment variable `PREVIEW_KEY`, or name a file: `[secrets]` with `PREVIEW_KEY = { file = "…" }`
+        --> checks.toml:100:1
+         |
+     100 | headers.x-preview = "{{ secret.PREVIEW_KEY }}" # sent with each request to the base address
+         | ^^^^^^^
+         = help: set the environment variable `PREVIEW_KEY`, or name a file: `[secrets]` with `PREVIEW_KEY = { file = "…" }`
 
     error: secret `SMOKE_PASSWORD` has no value: no such file
-        --> checks.toml:135:40
+        --> checks.toml:136:40
          |
-     135 | json   = { user = "smoke", password = "{{ secret.SMOKE_PASSWORD }}" }
+     136 | json   = { user = "smoke", password = "{{ secret.SMOKE_PASSWORD }}" }
          |                                        ^^^^^^^^^^^^^^^^^^^^^^^^^^^
          = help: it is read from the file /run/secrets/smoke_password
 
     error: cannot read the file `LICENSE-MIT`: no such file
-        --> checks.toml:194:75
+        --> checks.toml:195:75
          |
-     194 | multipart = [{ name = "kind", value = "avatar" }, { name = "file", file = "LICENSE-MIT", type = "text/plain" }]
+     195 | multipart = [{ name = "kind", value = "avatar" }, { name = "file", file = "LICENSE-MIT", type = "text/plain" }]
          |                                                                           ^^^^^^^^^^^^^
 
     error: secret `OUTCOME_SECRET` is empty
-        --> checks.toml:231:10
+        --> checks.toml:232:10
          |
-     231 | secret = "{{ secret.OUTCOME_SECRET }}"
+     232 | secret = "{{ secret.OUTCOME_SECRET }}"
          |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
          = help: set the environment variable `OUTCOME_SECRET`, or name a file: `[secrets]` with `OUTCOME_SECRET = { file = "…" }`
 
     error: secret `SLACK_WEBHOOK_URL` has no value: it is not set
-        --> checks.toml:238:10
+        --> checks.toml:239:10
          |
-     238 | slack  = "{{ secret.SLACK_WEBHOOK_URL }}" # or `discord`, `teams`; `pagerduty` (a routing key), `github` and `cdevents` too
+     239 | slack  = "{{ secret.SLACK_WEBHOOK_URL }}" # or `discord`, `teams`; `pagerduty` (a routing key), `github` and `cdevents` too
          |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
          = help: set the environment variable `SLACK_WEBHOOK_URL`, or name a file: `[secrets]` with `SLACK_WEBHOOK_URL = { file = "…" }`
     "#);

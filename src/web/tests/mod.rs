@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use tower::ServiceExt as _;
 use url::Url;
 
-use super::gate::{Asker, Refusal, judge};
+use super::gate::{Asker, Refusal, Role, Tokens, judge};
 use super::*;
 use crate::config::FixedEnv;
 use crate::domain::{AppKey, Timestamp, Verdict};
@@ -34,7 +34,7 @@ fn judged(
     method: Method,
     lines: &[(&'static str, &'static str)],
     token: Option<&str>,
-) -> Result<(), Refusal> {
+) -> Result<Role, Refusal> {
     let headers = headers(lines);
     let asker = Asker {
         peer: peer.parse::<IpAddr>().unwrap(),
@@ -43,7 +43,12 @@ fn judged(
         authority: None,
     };
     let public = Url::parse("https://backstop.example.com").unwrap();
-    judge(asker, token.map(SecretString::from).as_ref(), Some(&public))
+    let (admin, read) = (token.map(SecretString::from), SecretString::from("read"));
+    let tokens = Tokens {
+        admin: admin.as_ref(),
+        read: Some(&read),
+    };
+    judge(asker, tokens, Some(&public))
 }
 
 #[test]
@@ -74,9 +79,9 @@ fn without_a_token_only_this_machine_may_ask() {
 #[test]
 fn with_a_token_whoever_shows_it_may_ask() {
     let of = |lines: &[(&'static str, &'static str)]| judged("203.0.113.9", Method::GET, lines, Some("right"));
-    assert_eq!(of(&[("authorization", "Bearer right")]), Ok(()));
-    assert_eq!(of(&[("authorization", "bearer right")]), Ok(()));
-    assert_eq!(of(&[("authorization", "Basic eDpyaWdodA==")]), Ok(()));
+    assert_eq!(of(&[("authorization", "Bearer right")]), Ok(Role::Admin));
+    assert_eq!(of(&[("authorization", "bearer right")]), Ok(Role::Admin));
+    assert_eq!(of(&[("authorization", "Basic eDpyaWdodA==")]), Ok(Role::Admin));
     assert_eq!(of(&[]), Err(Refusal::NoToken));
     for wrong in [
         "Bearer wrong",
@@ -108,6 +113,26 @@ fn with_a_token_whoever_shows_it_may_ask() {
 }
 
 #[test]
+fn the_read_token_changes_nothing() {
+    let lines = [("authorization", "Bearer read"), ("host", "backstop.example.com")];
+    for (method, expected) in [
+        (Method::GET, Ok(Role::Reader)),
+        (Method::HEAD, Ok(Role::Reader)),
+        (Method::POST, Err(Refusal::ReadOnly)),
+        (Method::DELETE, Err(Refusal::ReadOnly)),
+        (Method::PUT, Err(Refusal::ReadOnly)),
+    ] {
+        let judged = judged("203.0.113.9", method.clone(), &lines, Some("right"));
+        assert_eq!(judged, expected, "{method}");
+    }
+    // Without an admin token nobody is let in for it.
+    assert!(matches!(
+        judged("203.0.113.9", Method::GET, &lines, None),
+        Err(Refusal::NotLocal(_))
+    ));
+}
+
+#[test]
 fn another_sites_page_may_not_change_anything() {
     let shown = ("authorization", "Bearer right");
     let host = ("host", "backstop.example.com");
@@ -132,7 +157,7 @@ fn another_sites_page_may_not_change_anything() {
         assert_eq!(changed.is_ok(), expected, "{more:?}");
         assert_eq!(
             judged("203.0.113.9", Method::GET, &lines, Some("right")),
-            Ok(()),
+            Ok(Role::Admin),
             "{more:?}"
         );
     }

@@ -1,0 +1,125 @@
+//! The pages. Text from platforms and apps is escaped by the templates; they carry no script and no style of their own.
+
+pub(super) mod overview;
+pub(super) mod run;
+
+use std::convert::Infallible;
+
+use askama::Template;
+use axum::extract::FromRequestParts;
+use axum::response::{Html, IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+
+use super::gate::Role;
+use super::problem::Problem;
+use crate::domain::Timestamp;
+use crate::store::RunView;
+
+const STYLE: &str = include_str!("../../../templates/style.css");
+
+/// The style sheet.
+pub(super) async fn style() -> Response {
+    ([(CONTENT_TYPE, "text/css; charset=utf-8")], STYLE).into_response()
+}
+
+/// The pages that the navigation leads to: address and name.
+const PLACES: [(&str, &str); 6] = [
+    ("/", "Overview"),
+    ("/deliveries", "Deliveries"),
+    ("/messages", "Messages"),
+    ("/endpoints", "Endpoints"),
+    ("/trust", "Trust"),
+    ("/config", "Config"),
+];
+
+/// What is around every page: who looks at it, where it stands in the navigation, and how it stays up to date.
+pub(super) struct Frame {
+    role: Option<Role>,
+    here: &'static str,
+    /// What the page shows will change soon: without script it loads itself again.
+    pub(super) under_way: bool,
+}
+
+impl Frame {
+    /// Around a page that needs no sign-in and so leads nowhere.
+    pub(super) const fn bare() -> Self {
+        Self {
+            role: None,
+            here: "",
+            under_way: false,
+        }
+    }
+
+    /// Whether the person may change something.
+    pub(super) fn may_act(&self) -> bool {
+        self.role == Some(Role::Admin)
+    }
+
+    /// The pages to go to, and whether this is the one.
+    pub(super) fn places(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
+        let shown = if self.role.is_some() { &PLACES[..] } else { &[] };
+        shown
+            .iter()
+            .map(|(address, name)| (*address, *name, *address == self.here))
+    }
+}
+
+/// From a request that the gate let through.
+impl<S: Send + Sync> FromRequestParts<S> for Frame {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        let path = parts.uri.path();
+        let here = PLACES.iter().find(|(address, _)| *address == path);
+        Ok(Self {
+            role: parts.extensions.get::<Role>().copied(),
+            here: here.map_or("", |(address, _)| address),
+            under_way: false,
+        })
+    }
+}
+
+/// A page as an answer.
+///
+/// # Errors
+/// When the template fails, which the log explains.
+pub(super) fn render(page: &impl Template) -> Result<Response, Problem> {
+    match page.render() {
+        Ok(html) => Ok(Html(html).into_response()),
+        Err(error) => {
+            tracing::error!(error = %error, "a page could not be made");
+            Err(Problem::unavailable("the page could not be made; the log says why", 5))
+        }
+    }
+}
+
+/// A run as a page shows it.
+struct RunRow {
+    view: RunView,
+    /// One word that says how it stands, also its colour.
+    standing: &'static str,
+    started: String,
+    took: String,
+}
+
+impl RunRow {
+    fn of(view: RunView, now: Timestamp) -> Self {
+        let standing = match (view.action.as_deref(), view.verdict.as_deref()) {
+            (Some("rolled back"), _) => "restored",
+            (Some(_), Some("unhealthy")) => "bad",
+            (None, Some("unhealthy")) => "acting",
+            (_, Some("healthy")) => "good",
+            (_, Some("degraded")) => "warned",
+            (_, Some("inconclusive")) => "unknown",
+            _ => "running",
+        };
+        let seconds = view.ended_at.unwrap_or(now).ms_since(view.started_at) / 1_000;
+        Self {
+            standing,
+            started: view.started_at.to_string(),
+            took: humantime::format_duration(std::time::Duration::from_secs(seconds)).to_string(),
+            view,
+        }
+    }
+}
