@@ -1,5 +1,6 @@
 //! What handlers take from a request; whatever does not fit is a problem in our own words.
 
+use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, Path, Query};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -8,6 +9,30 @@ use super::problem::Problem;
 
 /// The most characters of an id or name in a path. Ours are shorter; longer ones cannot exist.
 const SEGMENT_CHARS_MAX: usize = 300;
+
+/// The most bytes that a form of ours sends.
+const FORM_BYTES_MAX: usize = 8 * 1024;
+
+/// What a form of a page sent.
+pub(super) struct Form(Vec<(String, String)>);
+
+impl Form {
+    /// Reads `application/x-www-form-urlencoded`.
+    ///
+    /// # Errors
+    /// When there is more than any form of ours sends.
+    pub(super) async fn read(body: Body) -> Result<Self, Problem> {
+        let bytes = to_bytes(body, FORM_BYTES_MAX).await;
+        let bytes = bytes.map_err(|_| Problem::bad_request("use the buttons of the page"))?;
+        Ok(Self(url::form_urlencoded::parse(&bytes).into_owned().collect()))
+    }
+
+    /// A field's first value.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+}
 
 /// The one variable segment of a path, decoded.
 pub(super) struct Segment(pub(super) String);

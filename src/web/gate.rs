@@ -10,19 +10,21 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{AUTHORIZATION, HOST, ORIGIN};
+use http::header::{ACCEPT, AUTHORIZATION, HOST, ORIGIN};
+use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use url::Url;
 
-use super::App;
 use super::problem::Problem;
 use super::server::Peer;
+use super::{App, session, sign_in};
+use crate::config::Config;
 
 /// Headers that only a proxy or tunnel adds; with those that begin with [`FORWARDING_PREFIXES`].
 const FORWARDING: &[&str] = &[
@@ -77,6 +79,67 @@ pub(super) struct Asker<'a> {
     pub(super) headers: &'a HeaderMap,
     /// The host in the request line, where there is one (RFC 9112 §3.2.2).
     pub(super) authority: Option<&'a str>,
+    /// What the session that its cookie names may do.
+    pub(super) session: Option<Role>,
+}
+
+impl<'a> Asker<'a> {
+    pub(super) fn of(peer: IpAddr, parts: &'a Parts, session: Option<Role>) -> Self {
+        Self {
+            peer,
+            method: &parts.method,
+            headers: &parts.headers,
+            authority: parts.uri.authority().map(|authority| authority.as_str()),
+            session,
+        }
+    }
+
+    fn shows_token(self) -> bool {
+        self.headers.contains_key(AUTHORIZATION)
+    }
+}
+
+/// By what somebody was let in, so that a long answer can end when that no longer holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pass {
+    pub(super) role: Role,
+    by: By,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    /// Being on this machine, without an admin token in the config.
+    Place,
+    /// The token of this hash.
+    Token(session::Key),
+    /// This session.
+    Session(session::Key),
+}
+
+impl Pass {
+    /// Whether a session let them in, which they may end.
+    pub(super) fn is_session(self) -> bool {
+        matches!(self.by, By::Session(_))
+    }
+
+    /// Whether they would still be let in.
+    pub(super) fn holds(self, app: &App) -> bool {
+        let config = app.config.load();
+        let tokens = tokens(&config);
+        match self.by {
+            By::Place => tokens.admin.is_none(),
+            By::Token(hash) => tokens.admin.is_some() && session::token_hash(self.role, tokens) == Some(hash),
+            By::Session(key) => app.sessions.role(key, tokens, app.clock.now(), false) == Some(self.role),
+        }
+    }
+}
+
+/// The tokens of a config.
+pub(super) fn tokens(config: &Config) -> Tokens<'_> {
+    Tokens {
+        admin: config.server.admin_token.as_ref(),
+        read: config.server.read_token.as_ref(),
+    }
 }
 
 /// What `asker` may do.
@@ -85,14 +148,17 @@ pub(super) struct Asker<'a> {
 /// Why nothing.
 pub(super) fn judge(asker: Asker<'_>, tokens: Tokens<'_>, public_url: Option<&Url>) -> Result<Role, Refusal> {
     let role = if tokens.admin.is_some() {
-        shown_role(asker.headers, tokens)?
+        match asker.session {
+            Some(role) if !asker.shows_token() => role,
+            _ => shown_role(asker.headers, tokens)?,
+        }
     } else {
         is_local(asker)?;
         Role::Admin
     };
     if asker.method.is_safe() {
         Ok(role)
-    } else if !is_own_site(asker, public_url) {
+    } else if !is_own_site(asker, public_url) || (asker.session.is_some() && !says_site(asker)) {
         Err(Refusal::CrossSite)
     } else if role == Role::Admin {
         Ok(role)
@@ -147,7 +213,11 @@ fn password(credentials: &[u8]) -> Option<Vec<u8>> {
     Some(decoded[colon + 1..].to_vec())
 }
 
-fn is_local(asker: Asker<'_>) -> Result<(), Refusal> {
+/// Whether `asker` is on this machine and speaks for nobody else.
+///
+/// # Errors
+/// Why not.
+pub(super) fn is_local(asker: Asker<'_>) -> Result<(), Refusal> {
     if !asker.peer.to_canonical().is_loopback() {
         return Err(Refusal::NotLocal("the request is not from this machine"));
     }
@@ -183,7 +253,7 @@ fn is_loopback_host(host: &str) -> bool {
 /// Whether a request that changes something comes from our own pages or from no page at all.
 ///
 /// `Sec-Fetch-Site` and `Origin` are set by the browser and cannot be set by a page's script.
-fn is_own_site(asker: Asker<'_>, public_url: Option<&Url>) -> bool {
+pub(super) fn is_own_site(asker: Asker<'_>, public_url: Option<&Url>) -> bool {
     let sites_are_own = asker
         .headers
         .get_all("sec-fetch-site")
@@ -196,6 +266,12 @@ fn is_own_site(asker: Asker<'_>, public_url: Option<&Url>) -> bool {
     sites_are_own && origins_are_own
 }
 
+/// Whether a request says at all which page it comes from. One with a cookie has to: only a browser has those, and one that
+/// does not say it cannot be told from another site's.
+fn says_site(asker: Asker<'_>) -> bool {
+    asker.shows_token() || asker.headers.contains_key(ORIGIN) || asker.headers.contains_key("sec-fetch-site")
+}
+
 fn is_own_origin(origin: &Url, headers: &HeaderMap, public_url: Option<&Url>) -> bool {
     if public_url.is_some_and(|public| public.origin() == origin.origin()) {
         return true;
@@ -206,30 +282,36 @@ fn is_own_origin(origin: &Url, headers: &HeaderMap, public_url: Option<&Url>) ->
     origin.origin().is_tuple() && own.is_some_and(|own| own.origin() == origin.origin())
 }
 
-/// The middleware in front of everything but deliveries and health.
-pub(super) async fn gate(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+/// The middleware in front of everything but deliveries, health and signing in.
+pub(super) async fn gate(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let config = app.config.load();
-    let Some(Peer(peer)) = request.extensions().get::<Peer>().copied() else {
+    let (mut parts, body) = request.into_parts();
+    let Some(Peer(peer)) = parts.extensions.get::<Peer>().copied() else {
         return Problem::new(StatusCode::FORBIDDEN, "it is not known where the request comes from").into_response();
     };
-    let asker = Asker {
-        peer: peer.ip(),
-        method: request.method(),
-        headers: request.headers(),
-        authority: request.uri().authority().map(|authority| authority.as_str()),
-    };
-    let tokens = Tokens {
-        admin: config.server.admin_token.as_ref(),
-        read: config.server.read_token.as_ref(),
-    };
+    let tokens = tokens(&config);
+    let key = session::named(&parts.headers);
+    let session = key.and_then(|key| app.sessions.role(key, tokens, app.clock.now(), true));
+    let asker = Asker::of(peer.ip(), &parts, session);
     let refusal = match judge(asker, tokens, config.server.public_url.as_ref()) {
         Ok(role) => {
-            request.extensions_mut().insert(role);
-            return next.run(request).await;
+            let by = match (session::token_hash(role, tokens), key) {
+                _ if tokens.admin.is_none() => By::Place,
+                (_, Some(key)) if session.is_some() && !asker.shows_token() => By::Session(key),
+                (Some(hash), _) => By::Token(hash),
+                (None, _) => By::Place,
+            };
+            parts.extensions.insert(role);
+            parts.extensions.insert(Pass { role, by });
+            return next.run(Request::from_parts(parts, body)).await;
         }
         Err(refusal) => refusal,
     };
-    tracing::info!(peer = %peer, path = request.uri().path(), refusal = ?refusal, "refused to show or change anything");
+    if refusal == Refusal::NoToken && is_page_load(&parts) {
+        let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+        return Redirect::to(&sign_in::address(target)).into_response();
+    }
+    tracing::info!(peer = %peer, path = parts.uri.path(), refusal = ?refusal, "refused to show or change anything");
     let counted = match refusal {
         Refusal::WrongToken => app.limiter.count(peer.ip(), config.server.rate_limit),
         Refusal::NoToken | Refusal::NotLocal(_) | Refusal::CrossSite | Refusal::ReadOnly => Ok(()),
@@ -240,10 +322,25 @@ pub(super) async fn gate(State(app): State<Arc<App>>, mut request: Request, next
     }
 }
 
-fn problem(refusal: Refusal) -> Problem {
+/// Whether a person's browser wants a page, which may be sent to sign in; a program is told what to show.
+fn is_page_load(parts: &Parts) -> bool {
+    let accepts = parts
+        .headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|line| line.to_str().ok());
+    let mut kinds = accepts
+        .flat_map(|line| line.split(','))
+        .map(|kind| kind.split(';').next());
+    parts.method.is_safe()
+        && !parts.uri.path().starts_with("/api/")
+        && kinds.any(|kind| kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/html")))
+}
+
+pub(super) fn problem(refusal: Refusal) -> Problem {
     match refusal {
         Refusal::NoToken | Refusal::WrongToken => {
-            let detail = "show the admin token: `Authorization: Bearer …`, or as the password in a browser";
+            let detail = "show the admin token: `Authorization: Bearer …`; in a browser, sign in at `/sign-in`";
             Problem::new(StatusCode::UNAUTHORIZED, detail).authenticate(CHALLENGE)
         }
         Refusal::NotLocal(why) => {

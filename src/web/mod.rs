@@ -18,6 +18,8 @@ mod problem;
 mod redact;
 mod refusals;
 mod server;
+mod session;
+mod sign_in;
 #[cfg(test)]
 mod tests;
 mod trust;
@@ -55,6 +57,7 @@ pub struct App {
     limits: Limits,
     readiness: health::Readiness,
     refusals: refusals::Refusals,
+    sessions: session::Sessions,
 }
 
 impl App {
@@ -79,6 +82,7 @@ impl App {
             limits: Limits::default(),
             readiness: health::Readiness::default(),
             refusals: refusals::Refusals::default(),
+            sessions: session::Sessions::default(),
         }
     }
 }
@@ -156,6 +160,8 @@ fn gated_routes(app: &Arc<App>) -> Routes {
         .route("/api/v1/pauses", get(api::pauses).post(api::pause))
         .route("/api/v1/pauses/{app}", delete(api::resume))
         .route_layer(from_fn_with_state(Arc::clone(app), gate::gate))
+        .route("/sign-in", get(sign_in::show).post(sign_in::enter))
+        .route("/sign-out", post(sign_in::leave))
 }
 
 fn finish(routes: Routes, app: &Arc<App>) -> Router {

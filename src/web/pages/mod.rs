@@ -11,7 +11,7 @@ use axum::response::{Html, IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 
-use super::gate::Role;
+use super::gate::{Pass, Role};
 use super::problem::Problem;
 use crate::domain::Timestamp;
 use crate::store::RunView;
@@ -35,7 +35,7 @@ const PLACES: [(&str, &str); 6] = [
 
 /// What is around every page: who looks at it, where it stands in the navigation, and how it stays up to date.
 pub(super) struct Frame {
-    role: Option<Role>,
+    pass: Option<Pass>,
     here: &'static str,
     /// What the page shows will change soon: without script it loads itself again.
     pub(super) under_way: bool,
@@ -45,7 +45,7 @@ impl Frame {
     /// Around a page that needs no sign-in and so leads nowhere.
     pub(super) const fn bare() -> Self {
         Self {
-            role: None,
+            pass: None,
             here: "",
             under_way: false,
         }
@@ -53,12 +53,17 @@ impl Frame {
 
     /// Whether the person may change something.
     pub(super) fn may_act(&self) -> bool {
-        self.role == Some(Role::Admin)
+        self.pass.is_some_and(|pass| pass.role == Role::Admin)
+    }
+
+    /// Whether there is a session to end.
+    pub(super) fn may_sign_out(&self) -> bool {
+        self.pass.is_some_and(Pass::is_session)
     }
 
     /// The pages to go to, and whether this is the one.
     pub(super) fn places(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
-        let shown = if self.role.is_some() { &PLACES[..] } else { &[] };
+        let shown = if self.pass.is_some() { &PLACES[..] } else { &[] };
         shown
             .iter()
             .map(|(address, name)| (*address, *name, *address == self.here))
@@ -73,7 +78,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Frame {
         let path = parts.uri.path();
         let here = PLACES.iter().find(|(address, _)| *address == path);
         Ok(Self {
-            role: parts.extensions.get::<Role>().copied(),
+            pass: parts.extensions.get::<Pass>().copied(),
             here: here.map_or("", |(address, _)| address),
             under_way: false,
         })

@@ -1,6 +1,7 @@
 //! Who may ask, and that what others wrote stays text.
 
 mod hostile;
+mod sign_in;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -14,11 +15,15 @@ use url::Url;
 
 use super::gate::{Asker, Refusal, Role, Tokens, judge};
 use super::*;
+use crate::clock::ManualClock;
 use crate::config::FixedEnv;
 use crate::domain::{AppKey, Timestamp, Verdict};
 use crate::store::{Commit, JournalEntry, RunRecord};
 
 const START: Timestamp = Timestamp::from_millis(1_773_325_867_000);
+const ADMIN: &str = "the-admin-token-of-tests";
+const READ: &str = "the-read-token-of-tests";
+const TOKENS: &str = "[server]\nadmin_token = \"{{ secret.ADMIN }}\"\nread_token = \"{{ secret.READ }}\"\n";
 const HOSTILE: &str = r#"<script>alert(1)</script>"><img src=x onerror=alert(2)>{{ 7*7 }}&'"#;
 
 fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -41,6 +46,7 @@ fn judged(
         method: &method,
         headers: &headers,
         authority: None,
+        session: None,
     };
     let public = Url::parse("https://backstop.example.com").unwrap();
     let (admin, read) = (token.map(SecretString::from), SecretString::from("read"));
@@ -166,45 +172,106 @@ fn another_sites_page_may_not_change_anything() {
 struct Site {
     router: Router,
     store: Store,
+    config: Arc<ArcSwap<Config>>,
+    hand: ManualClock,
     _folder: tempfile::TempDir,
 }
 
+/// What a test asks; from this machine unless told.
+struct Ask<'a> {
+    method: Method,
+    path: &'a str,
+    peer: [u8; 4],
+    lines: Vec<(&'a str, &'a str)>,
+    body: &'a str,
+}
+
+impl<'a> Ask<'a> {
+    fn get(path: &'a str) -> Self {
+        Self {
+            method: Method::GET,
+            path,
+            peer: [127, 0, 0, 1],
+            lines: vec![("host", "127.0.0.1")],
+            body: "",
+        }
+    }
+
+    fn post(path: &'a str, body: &'a str) -> Self {
+        Self {
+            method: Method::POST,
+            body,
+            ..Self::get(path)
+        }
+    }
+
+    fn with(mut self, name: &'a str, value: &'a str) -> Self {
+        self.lines.retain(|(known, _)| *known != name);
+        self.lines.push((name, value));
+        self
+    }
+
+    fn from(mut self, peer: [u8; 4]) -> Self {
+        self.peer = peer;
+        self
+    }
+}
+
+fn config(text: &str) -> Config {
+    let env = FixedEnv::default()
+        .file("checks.toml", format!("{text}\n[check.home]\nget = \"/\"\n"))
+        .var("ADMIN", ADMIN)
+        .var("OTHER", "another-admin-token")
+        .var("READ", READ);
+    crate::config::load("checks.toml".as_ref(), &env).unwrap()
+}
+
 async fn site() -> Site {
+    site_with("", |_| ()).await
+}
+
+async fn site_with(text: &str, change: impl FnOnce(&mut App)) -> Site {
     let folder = tempfile::tempdir().unwrap();
-    let env = FixedEnv::default().file("checks.toml", "[check.home]\nget = \"/\"\n");
-    let config = crate::config::load("checks.toml".as_ref(), &env).unwrap();
-    let (clock, _) = Clock::manual(START);
+    let (clock, hand) = Clock::manual(START);
     let url = format!("sqlite://{}/web.db", folder.path().display());
     let store = Store::open(&url, clock.clone()).await.unwrap();
     let (handle, _commands) = Handle::new(8);
-    let config = Arc::new(ArcSwap::from_pointee(config));
-    let app = Arc::new(App::new(
-        config,
+    let config = Arc::new(ArcSwap::from_pointee(config(text)));
+    let mut app = App::new(
+        Arc::clone(&config),
         store.clone(),
         handle,
         clock,
         Ids::default(),
         Metrics::new(),
-    ));
+    );
+    change(&mut app);
+    let app = Arc::new(app);
     let router = finish(open_routes().merge(gated_routes(&app)), &app);
     Site {
         router,
         store,
+        config,
+        hand,
         _folder: folder,
     }
 }
 
 impl Site {
-    async fn get(&self, path: &str) -> (StatusCode, HeaderMap, String) {
-        let mut request = Request::get(path)
-            .header("host", "127.0.0.1")
-            .body(Body::empty())
-            .unwrap();
+    async fn ask(&self, ask: Ask<'_>) -> axum::response::Response {
+        let mut request = Request::builder().method(ask.method).uri(ask.path);
+        for (name, value) in ask.lines {
+            request = request.header(name, value);
+        }
+        let mut request = request.body(Body::from(ask.body.to_owned())).unwrap();
         request
             .extensions_mut()
-            .insert(server::Peer(SocketAddr::from(([127, 0, 0, 1], 9))));
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
+            .insert(server::Peer(SocketAddr::from((ask.peer, 9))));
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    async fn get(&self, path: &str) -> (StatusCode, HeaderMap, String) {
+        let (parts, body) = self.ask(Ask::get(path)).await.into_parts();
         let body = to_bytes(body, 1 << 20).await.unwrap();
         (parts.status, parts.headers, String::from_utf8(body.to_vec()).unwrap())
     }
