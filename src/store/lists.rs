@@ -21,6 +21,14 @@ impl Store {
         self.read(move |db| sql::views::run(db, &id)).await
     }
 
+    /// The runs that have not ended, oldest first, so many at most.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn runs_under_way(&self, limit: usize) -> Result<Vec<RunView>, Error> {
+        self.read(move |db| sql::views::under_way(db, limit)).await
+    }
+
     /// A page of a run's story, oldest first, after the entry numbered `after`.
     ///
     /// # Errors

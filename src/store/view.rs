@@ -68,6 +68,9 @@ pub struct RunView {
     /// When it ended.
     #[serde(serialize_with = "moment_or_null")]
     pub ended_at: Option<Timestamp>,
+    /// One more with each decision, so that two views of a run can be told apart.
+    #[serde(skip)]
+    pub version: u64,
 }
 
 /// One line of a run's story.

@@ -6,6 +6,7 @@
 mod api;
 mod approve;
 mod body;
+mod events;
 mod extract;
 mod gate;
 mod harden;
@@ -58,6 +59,7 @@ pub struct App {
     readiness: health::Readiness,
     refusals: refusals::Refusals,
     sessions: session::Sessions,
+    events: events::Events,
 }
 
 impl App {
@@ -71,6 +73,7 @@ impl App {
         metrics: Metrics,
     ) -> Self {
         let limiter = Limiter::new(clock.clone(), config.load().server.rate_limit);
+        let events = events::Events::new(ids.next("evt", clock.now()));
         Self {
             config,
             store,
@@ -83,6 +86,7 @@ impl App {
             readiness: health::Readiness::default(),
             refusals: refusals::Refusals::default(),
             sessions: session::Sessions::default(),
+            events,
         }
     }
 }
@@ -90,11 +94,12 @@ impl App {
 /// Serves `app` until `stop`, then lets the answers under way end. With an `admin` listener, the dashboard, the API and
 /// the metrics answer only there.
 pub fn serve(
-    app: App,
+    mut app: App,
     listener: TcpListener,
     admin: Option<TcpListener>,
     stop: &CancellationToken,
 ) -> Vec<JoinHandle<()>> {
+    app.events.stop = stop.clone();
     let app = Arc::new(app);
     let open = open_routes();
     let (listener_routes, admin_routes) = match admin {
@@ -129,7 +134,9 @@ fn open_routes() -> Routes {
 }
 
 fn asset_routes() -> Routes {
-    Router::new().route("/style.css", get(pages::style))
+    Router::new()
+        .route("/style.css", get(pages::style))
+        .route("/live.js", get(pages::script))
 }
 
 fn gated_routes(app: &Arc<App>) -> Routes {
@@ -138,6 +145,7 @@ fn gated_routes(app: &Arc<App>) -> Routes {
         .route("/runs/{id}", get(pages::run::page))
         .route("/trust", get(trust::page).post(trust::label_by_form))
         .route("/metrics", get(metrics::show))
+        .route("/api/v1/events", get(events::listen))
         .route("/api/v1/runs", get(api::runs).post(api::start))
         .route("/api/v1/trust", get(trust::list))
         .route("/api/v1/runs/{id}/label", post(trust::label))

@@ -4,7 +4,7 @@
 //! restart ends them all. Each also ends by sign-out, when it was not used for a while, when it is old, and when the token that
 //! it began with is no longer the one in the config.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub(super) type Key = [u8; 32];
 
 /// The sessions that have not ended.
 #[derive(Default)]
-pub(super) struct Sessions(Mutex<HashMap<Key, Session>>);
+pub(super) struct Sessions(Mutex<BTreeMap<Key, Session>>);
 
 struct Session {
     role: Role,

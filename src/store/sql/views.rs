@@ -6,8 +6,7 @@ use super::super::{
 use super::{Db, Row, ToValue as _, Value, values};
 use crate::domain::{DeliveryId, MessageId, RunId};
 
-const RUN: &str =
-    "id, platform, app, environment, deployment, commit_sha, phase, verdict, action, reason, started_at, ended_at";
+const RUN: &str = "id, platform, app, environment, deployment, commit_sha, phase, verdict, action, reason, started_at, ended_at, version";
 const MESSAGE: &str =
     "id, endpoint, run, event, state, reason, attempts, page, created_at, CASE WHEN state = 'queued' THEN next_at END";
 const DELIVERY: &str = "id, platform, received_at, event_word, deployment, run, note";
@@ -26,6 +25,7 @@ fn run_view(row: &Row) -> Result<RunView, Error> {
         reason: row.get(9)?,
         started_at: row.get(10)?,
         ended_at: row.get(11)?,
+        version: row.get(12)?,
     })
 }
 
@@ -74,6 +74,12 @@ pub(crate) fn runs(db: &dyn Db, filter: &RunFilter) -> Result<Page<RunView>, Err
 pub(crate) fn run(db: &dyn Db, id: &RunId) -> Result<Option<RunView>, Error> {
     let sql = format!("SELECT {RUN} FROM runs WHERE id = ?1");
     db.first(&sql, values![id.as_str()], run_view)
+}
+
+pub(crate) fn under_way(db: &dyn Db, limit: usize) -> Result<Vec<RunView>, Error> {
+    let limit = bounded(limit);
+    let sql = format!("SELECT {RUN} FROM runs WHERE ended_at IS NULL ORDER BY id LIMIT {limit}");
+    db.all(&sql, &[], run_view)
 }
 
 pub(crate) fn journal(db: &dyn Db, id: &RunId, after: i64, limit: usize) -> Result<Page<EntryView>, Error> {
@@ -236,7 +242,7 @@ pub(crate) fn apps(db: &dyn Db) -> Result<Vec<AppView>, Error> {
             app,
             environment,
             last_run,
-            last_good: row.get(12)?,
+            last_good: row.get(13)?,
         })
     })
 }

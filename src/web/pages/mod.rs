@@ -17,10 +17,16 @@ use crate::domain::Timestamp;
 use crate::store::RunView;
 
 const STYLE: &str = include_str!("../../../templates/style.css");
+const SCRIPT: &str = include_str!("../../../templates/live.js");
 
 /// The style sheet.
 pub(super) async fn style() -> Response {
     ([(CONTENT_TYPE, "text/css; charset=utf-8")], STYLE).into_response()
+}
+
+/// The script, which keeps a page up to date.
+pub(super) async fn script() -> Response {
+    ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], SCRIPT).into_response()
 }
 
 /// The pages that the navigation leads to: address and name.

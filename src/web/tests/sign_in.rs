@@ -11,7 +11,7 @@ fn form(token: &str) -> String {
 }
 
 /// The cookie of a new session, as a browser sends it back.
-async fn sign_in(site: &Site, token: &str) -> String {
+pub(super) async fn sign_in(site: &Site, token: &str) -> String {
     let body = form(token);
     let entered = site.ask(Ask::post("/sign-in", &body).with(OWN.0, OWN.1)).await;
     assert_eq!(entered.status(), StatusCode::SEE_OTHER);
