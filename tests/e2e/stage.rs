@@ -17,6 +17,7 @@ pub const TOKEN: &str = "tk_pretend-token-0123456789";
 pub const SECRET: &str = "whsec_cHJldGVuZC1zZWNyZXQtb2YtdGhlLXRlc3Rz";
 pub const OUTCOME_SECRET: &str = "whsec_b3V0Y29tZS1zZWNyZXQtb2YtdGhlLXRlc3Rz";
 pub const ADMIN_TOKEN: &str = "admin-token-of-the-tests";
+pub const READ_TOKEN: &str = "read-token-of-the-tests";
 
 /// The longest that anything in a scenario may take.
 pub const SOON: Duration = Duration::from_secs(90);
@@ -67,6 +68,7 @@ impl Agent {
             .env("TEMPS_WEBHOOK_SECRET", SECRET)
             .env("OUTCOME_SECRET", OUTCOME_SECRET)
             .env("BACKSTOP_ADMIN_TOKEN", ADMIN_TOKEN)
+            .env("BACKSTOP_READ_TOKEN", READ_TOKEN)
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()

@@ -1,0 +1,11 @@
+// The pages, one a row: each is looked at in every way that `walk.mjs` knows.
+//   name   of its screenshots
+//   path   its address; a function gets what the walk has made (`run`, `hostileRun`, …)
+//   shows  text that it must have, with and without script
+//   hostile  it shows what others wrote, so the hostile text must stand on it as text
+export const pages = [
+  { name: "overview", path: () => "/", shows: ["shop"], hostile: true },
+  { name: "run", path: (made) => `/runs/${made.run}`, shows: ["shop"] },
+  { name: "run-hostile", path: (made) => `/runs/${made.hostileRun}`, shows: ["withheld"], hostile: true },
+  { name: "trust", path: () => "/trust", shows: ["Trust"], hostile: true },
+];
