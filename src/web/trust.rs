@@ -108,7 +108,11 @@ pub(super) async fn label_by_form(State(app): State<Arc<App>>, body: Body) -> Re
     Ok(Redirect::to("/trust"))
 }
 
-async fn keep(app: &App, run: &RunId, label: Label) -> Result<(), Problem> {
+/// Keeps a person's word on a run.
+///
+/// # Errors
+/// When there is no such run that found its deployment bad.
+pub(super) async fn keep(app: &App, run: &RunId, label: Label) -> Result<(), Problem> {
     match app.store.label(run, label).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(Problem::not_found("there is no such run that found its deployment bad")),

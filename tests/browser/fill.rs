@@ -64,7 +64,7 @@ fn commit(at: Timestamp) -> Commit {
                 "class": class, "reason": "status", "identity": "unknown", "app_made": true, "warned": false,
                 "latency_ms": latency_ms, "status": 500, "address": null, "detail": HOSTILE, "body": HOSTILE,
             },
-            "budget_from": 2_000, "budget_to": budget_to, "budget_max": 2_000, "subject": "new",
+            "budget_from": 2_000, "budget_to": budget_to, "budget_max": 2_000, "subject": "deployment",
         })
     };
     let message = NewMessage {

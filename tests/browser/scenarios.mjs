@@ -33,4 +33,56 @@ export const scenarios = {
     check(await page.evaluate(() => window.sameDocument === true), "the overview was loaded again");
     check((await page.locator("#live").textContent()) !== "", "nobody was told of the change");
   },
+
+  "a rollback is approved on the run's page, which follows it to its end": async ({ ask, base, check, made, people }) => {
+    const bad = await ask("deploy", { commit: "bbbbbbb2", behaviour: "errors" });
+    const asked = await ask("hear", { event: "approval.requested", deployment: bad });
+    made.waiting = asked.run_id;
+    // Whoever may only see is shown that something waits, and no button.
+    await people.reader.goto(`${base}/runs/${asked.run_id}`);
+    await people.reader.getByText("Decide: approve the rollback").waitFor();
+    check((await people.reader.getByRole("button", { name: "Approve the rollback" }).count()) === 0, "a reader may approve");
+    await people.reader.evaluate(() => { window.sameDocument = true; });
+    const page = people.admin;
+    await page.goto(`${base}/runs/${asked.run_id}`);
+    check((await ask("targets")).length === 0, "rolled back before anybody approved");
+    // A table that was opened, and what has the focus, outlive the page's changes.
+    await page.getByText("The same as a table").click();
+    await page.getByRole("button", { name: "Approve the rollback" }).click();
+    await page.waitForURL(`${base}/runs/${asked.run_id}`);
+    await page.getByText("The same as a table").click();
+    const story = page.getByRole("link", { name: "Trust" });
+    await story.focus();
+    await page.evaluate(() => { window.sameDocument = true; });
+    await page.getByRole("heading", { level: 1 }).getByText("rolled back").waitFor({ timeout: 60000 });
+    check(await page.evaluate(() => window.sameDocument === true), "the run's page was loaded again");
+    check(await page.locator("details[open]").count() === 1, "the table that was open is closed");
+    check(await story.evaluate((one) => one === document.activeElement), "the focus was lost");
+    check((await page.locator("#live").textContent()).includes("rolled back"), "nobody was told of the end");
+    check(JSON.stringify(await ask("targets")) === JSON.stringify([made.good]), "rolled back to something else");
+    await people.reader.getByRole("heading", { level: 1 }).getByText("rolled back").waitFor();
+    check(await people.reader.evaluate(() => window.sameDocument === true), "the reader's page was loaded again");
+  },
+
+  "the alarm is said to be right, without script": async ({ base, check, made, people, ask }) => {
+    const page = people.plain;
+    await page.goto(`${base}/runs/${made.waiting}`);
+    await page.getByRole("button", { name: "bad", exact: true }).click();
+    await page.waitForURL(`${base}/runs/${made.waiting}`);
+    const trust = await ask("api", { path: "/api/v1/trust" });
+    const alarms = trust.items.flatMap((app) => app.alarms).filter((alarm) => alarm.run === made.waiting);
+    check(alarms.length === 1 && alarms[0].happened === "labelled_right", `the label was not kept: ${JSON.stringify(alarms)}`);
+  },
+
+  "a run that waits is cancelled by keyboard": async ({ ask, base, made, people }) => {
+    const bad = await ask("deploy", { commit: "ccccccc3", behaviour: "errors" });
+    const asked = await ask("hear", { event: "approval.requested", deployment: bad });
+    made.run = asked.run_id;
+    const page = people.admin;
+    await page.goto(`${base}/runs/${asked.run_id}`);
+    const button = page.getByRole("button", { name: "Cancel the run" });
+    for (let step = 0; step < 40 && !(await button.evaluate((one) => one === document.activeElement)); step++) await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { level: 1 }).getByText("cancelled").waitFor();
+  },
 };

@@ -64,25 +64,30 @@ const accessible = async (page, name) => {
   await page.emulateMedia({ colorScheme: null });
 };
 
-// Everything that can be used is reached by the Tab key in the order of the page, and seen to be there.
-const byKeyboard = async (page, name) => {
+// Everything that can be used is reached by the Tab key in the order of the page, and seen to be there. A live page may change
+// meanwhile; then it is walked again.
+const byKeyboard = async (page, name, again = 3) => {
+  // Where the focus is among what can be used: its place, how many there are, and whether it is seen.
+  const here = () => page.evaluate(() => {
+    const all = [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']")]
+      .filter((one) => !one.disabled && one.checkVisibility());
+    const one = document.activeElement;
+    const style = getComputedStyle(one);
+    return { at: all.indexOf(one), of: all.length, seen: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0, html: one.outerHTML.slice(0, 80) };
+  });
   await page.evaluate(() => { document.activeElement?.blur(); window.getSelection()?.removeAllRanges(); });
-  const wanted = await page.evaluate(() => [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']")]
-    .filter((one) => !one.disabled && one.checkVisibility()).map((one, at) => (one.dataset.at = at)).length);
+  const { of } = await here();
   const reached = [];
-  for (let step = 0; step < wanted + 3 && reached.length < wanted; step++) {
+  for (let step = 0; step < of; step++) {
     await page.keyboard.press("Tab");
-    const here = await page.evaluate(() => {
-      const one = document.activeElement;
-      const style = getComputedStyle(one);
-      return { at: one.dataset.at, seen: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0, html: one.outerHTML.slice(0, 80) };
-    });
-    if (here.at === undefined || reached.includes(here.at)) continue;
-    check(here.seen, `${name}: the focus is not seen on ${here.html}`);
-    reached.push(here.at);
+    const now = await here();
+    if (now.of !== of && again > 0) return byKeyboard(page, name, again - 1);
+    check(now.seen, `${name}: the focus is not seen on ${now.html}`);
+    reached.push(now.at);
   }
-  check(reached.length === wanted, `${name}: Tab reaches ${reached.length} of ${wanted}`);
-  check(reached.every((at, index) => Number(at) === index), `${name}: Tab goes another way than the page: ${reached}`);
+  const inOrder = reached.length === of && reached.every((at, step) => at === step);
+  if (!inOrder && again > 0) { await page.reload(); return byKeyboard(page, name, again - 1); }
+  check(inOrder, `${name}: Tab goes another way than the page, which has ${of}: ${reached}`);
 };
 
 const look = async (row, made, people) => {

@@ -1,6 +1,7 @@
 //! The pages. Text from platforms and apps is escaped by the templates; they carry no script and no style of their own.
 
 pub(super) mod overview;
+mod plot;
 pub(super) mod run;
 
 use std::convert::Infallible;
@@ -115,6 +116,13 @@ struct RunRow {
 }
 
 impl RunRow {
+    /// Where it stands in a word or two: what was done, or what was found, or what it is about.
+    fn word(&self) -> &str {
+        let (action, verdict) = (self.view.action.as_deref(), self.view.verdict.as_deref());
+        let action = action.filter(|action| *action != "none");
+        action.or(verdict).unwrap_or(&self.view.phase)
+    }
+
     fn of(view: RunView, now: Timestamp) -> Self {
         let standing = match (view.action.as_deref(), view.verdict.as_deref()) {
             (Some("rolled back"), _) => "restored",

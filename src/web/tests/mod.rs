@@ -350,12 +350,44 @@ async fn a_run_page_tells_the_story() {
     let site = site().await;
     site.fill("shop").await;
     let (_, _, page) = site.get("/runs/run_0001").await;
-    for shown in ["unhealthy", "withheld", "1.2", "12 ms", "value=\"25\"", "41s"] {
+    for shown in [
+        "unhealthy",
+        "withheld",
+        "1.2",
+        "12 ms",
+        "25 %",
+        "41s",
+        "Decide: the bad version",
+    ] {
         assert!(page.contains(shown), "{shown}: {page}");
     }
     // An ended run's page does not load itself again.
     assert!(!page.contains("http-equiv=\"refresh\""));
     assert_eq!(site.get("/runs/run_none").await.0, StatusCode::NOT_FOUND);
+    // The picture, and what a screen reader reads of it.
+    assert_eq!(
+        page.matches("class=\"broken\"").count(),
+        2,
+        "a mark and its legend: {page}"
+    );
+    assert!(page.contains("<title id=\"plot-title\">") && page.contains("role=\"img\""));
+    for action in ["label", "rollback"] {
+        assert!(
+            page.contains(&format!("action=\"/runs/run_0001/{action}\"")),
+            "{action}"
+        );
+    }
+    assert!(!page.contains("/approve\"") && !page.contains("/cancel\""));
+    let read = site_with(TOKENS, |_| ()).await;
+    read.fill("shop").await;
+    let cookie = sign_in::sign_in(&read, READ).await;
+    let shown = read.ask(Ask::get("/runs/run_0001").with("cookie", &cookie)).await;
+    let shown = to_bytes(shown.into_body(), 1 << 20).await.unwrap();
+    let shown = String::from_utf8(shown.to_vec()).unwrap();
+    assert!(
+        shown.contains("withheld") && !shown.contains("/runs/run_0001/"),
+        "{shown}"
+    );
 }
 
 #[tokio::test]
