@@ -324,17 +324,17 @@ pub(super) async fn gate(State(app): State<Arc<App>>, request: Request, next: Ne
 
 /// Whether a person's browser wants a page, which may be sent to sign in; a program is told what to show.
 fn is_page_load(parts: &Parts) -> bool {
-    let accepts = parts
-        .headers
-        .get_all(ACCEPT)
-        .iter()
-        .filter_map(|line| line.to_str().ok());
+    parts.method.is_safe() && wants_page(parts.uri.path(), &parts.headers)
+}
+
+/// Whether what is answered at `path` is read by a person.
+pub(super) fn wants_page(path: &str, headers: &HeaderMap) -> bool {
+    let is_for_programs = path.starts_with("/api/") || path.starts_with("/webhooks/");
+    let accepts = headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok());
     let mut kinds = accepts
         .flat_map(|line| line.split(','))
         .map(|kind| kind.split(';').next());
-    parts.method.is_safe()
-        && !parts.uri.path().starts_with("/api/")
-        && kinds.any(|kind| kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/html")))
+    !is_for_programs && kinds.any(|kind| kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/html")))
 }
 
 pub(super) fn problem(refusal: Refusal) -> Problem {

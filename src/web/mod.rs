@@ -185,6 +185,7 @@ fn finish(routes: Routes, app: &Arc<App>) -> Router {
                 "this address does not take this method",
             )
         })
+        .layer(from_fn(pages::problems))
         .layer(from_fn(harden::harden))
         .with_state(Arc::clone(app))
 }

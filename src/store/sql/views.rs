@@ -225,9 +225,8 @@ pub(crate) fn apps(db: &dyn Db) -> Result<Vec<AppView>, Error> {
         "SELECT {RUN}, (SELECT g.deployment FROM ledger_good g
                         WHERE g.platform = r.platform AND g.project = r.project AND g.environment = r.environment_id
                         ORDER BY g.at DESC LIMIT 1)
-         FROM runs r WHERE project IS NOT NULL
-           AND id = (SELECT max(id) FROM runs n WHERE n.platform = r.platform AND n.project = r.project
-                     AND n.environment_id = r.environment_id)
+         FROM runs r
+         WHERE id IN (SELECT max(id) FROM runs WHERE project IS NOT NULL GROUP BY platform, project, environment_id)
          ORDER BY app, environment LIMIT {PAGE_MAX}"
     );
     db.all(&sql, &[], |row| {

@@ -7,12 +7,15 @@ pub(super) mod run;
 use std::convert::Infallible;
 
 use askama::Template;
-use axum::extract::FromRequestParts;
+use axum::body::{Body, to_bytes};
+use axum::extract::{FromRequestParts, Request};
+use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
+use http::{HeaderValue, StatusCode};
 
-use super::gate::{Pass, Role};
+use super::gate::{self, Pass, Role};
 use super::problem::Problem;
 use crate::domain::Timestamp;
 use crate::store::RunView;
@@ -90,6 +93,52 @@ impl<S: Send + Sync> FromRequestParts<S> for Frame {
             under_way: false,
         })
     }
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemPage {
+    frame: Frame,
+    title: String,
+    detail: String,
+}
+
+/// The most bytes of a problem.
+const PROBLEM_BYTES_MAX: usize = 16 * 1024;
+
+/// Shows a problem as a page to whoever asked for one; programs get it as it is.
+pub(super) async fn problems(request: Request, next: Next) -> Response {
+    let is_asked = gate::wants_page(request.uri().path(), request.headers());
+    let response = next.run(request).await;
+    let is_problem = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind == "application/problem+json");
+    if !is_asked || !is_problem || response.status() == StatusCode::UNAUTHORIZED {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let bytes = to_bytes(body, PROBLEM_BYTES_MAX).await.unwrap_or_default();
+    let told: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let word = |name: &str| {
+        told.get(name)
+            .and_then(serde_json::Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let page = ProblemPage {
+        frame: Frame::bare(),
+        title: word("title"),
+        detail: word("detail"),
+    };
+    let Ok(html) = page.render() else {
+        return Response::from_parts(parts, Body::from(bytes));
+    };
+    parts.headers.remove(CONTENT_LENGTH);
+    parts
+        .headers
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    Response::from_parts(parts, Body::from(html))
 }
 
 /// A page as an answer.

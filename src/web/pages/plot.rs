@@ -23,6 +23,8 @@ pub(super) const MARKS_MAX: usize = 400;
 pub(super) const LANES_MAX: usize = 12;
 /// Corners of one lane's line.
 const CORNERS_MAX: usize = 200;
+/// Characters of a check's name on its lane.
+const NAME_CHARS_MAX: usize = 60;
 /// Labels on the axis of time.
 const TIME_LABELS_MAX: u64 = 8;
 /// The steps between them, in seconds.
@@ -140,6 +142,8 @@ pub(super) struct Label {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Line {
     pub(super) x: String,
+    /// Where its name stands beside it: `start`, or `end` where it would leave the picture.
+    pub(super) anchor: &'static str,
     pub(super) name: &'static str,
     pub(super) text: String,
 }
@@ -213,6 +217,11 @@ pub(super) fn plot(probes: &[Probe], moments: &[Moment], end_ms: u64) -> Plot {
             .iter()
             .map(|moment| Line {
                 x: short(scale.x(moment.at_ms)),
+                anchor: if scale.x(moment.at_ms) < f64::from(WIDTH) * 0.9 {
+                    "start"
+                } else {
+                    "end"
+                },
                 name: moment.name,
                 text: moment.text.clone(),
             })
@@ -316,7 +325,7 @@ fn lane(number: usize, course: &Course<'_>, scale: &Scale) -> Lane {
     let _ = write!(path, "H{:.1}", scale.x(end));
     let of_what = if course.is_restored { " (restored)" } else { "" };
     Lane {
-        name: format!("{}{of_what}", course.check),
+        name: format!("{}{of_what}", clipped(course.check)),
         name_y: short(top + LANE_NAME_HEIGHT - 5.0),
         full_y: short(full),
         empty_y: short(full + LANE_LINE_HEIGHT),
@@ -324,6 +333,15 @@ fn lane(number: usize, course: &Course<'_>, scale: &Scale) -> Lane {
         least_percent: course.least,
         least_y: short(y(course.least)),
     }
+}
+
+/// A name that fits beside what is said of it.
+fn clipped(name: &str) -> String {
+    let mut clipped: String = name.chars().take(NAME_CHARS_MAX).collect();
+    if clipped.len() < name.len() {
+        clipped.push('…');
+    }
+    clipped
 }
 
 /// From milliseconds to places.

@@ -50,7 +50,12 @@ const LEFT: &[(&str, &str, &str)] = &[
         "",
         "Decide: the bad version is still live. Roll back here, or deploy a fix. Say below whether the alarm was right.",
     ),
-    ("cancelled", "", "Nothing was decided: look at the deployment yourself."),
+    (
+        "cancelled",
+        "unhealthy",
+        "Decide: the bad version may still be live. Roll back here, or deploy a fix.",
+    ),
+    ("cancelled", "", "Look at the deployment yourself: nothing was decided."),
     ("superseded", "", "Nothing here: a newer deployment took its place."),
     ("dismissed", "", "Nothing."),
     (
@@ -179,7 +184,8 @@ pub(in crate::web) async fn page(
     })
 }
 
-fn left(run: &RunView) -> &'static str {
+/// What is left to do about a run, in words that begin with `Nothing` where that is so.
+pub(super) fn left(run: &RunView) -> &'static str {
     if run.phase == "awaiting approval" {
         return "Decide: approve the rollback, or cancel the run. Until then the bad version stays live.";
     }
@@ -368,7 +374,14 @@ mod tests {
                 "Look at the platform",
                 "label",
             ),
-            ("done", None, Some("cancelled"), "Nothing was decided", "order"),
+            ("done", None, Some("cancelled"), "Look at the deployment", "order"),
+            (
+                "done",
+                Some("unhealthy"),
+                Some("cancelled"),
+                "Decide: the bad",
+                "order label",
+            ),
             ("done", None, Some("dismissed"), "Nothing.", ""),
             ("done", None, Some("a word of tomorrow"), "Nothing.", ""),
         ] {

@@ -420,3 +420,73 @@ async fn queries_and_ids_are_bounded_and_problems_are_in_our_words() {
     );
     assert!(metrics.contains("# TYPE backstop_probes_total counter\n"), "{metrics}");
 }
+
+#[tokio::test]
+async fn the_overview_says_how_each_app_stands_and_pages_its_runs() {
+    let site = site().await;
+    for number in 1..=120 {
+        site.fill_run(
+            &format!("run_{number:04}"),
+            if number % 2 == 0 { "shop" } else { "blog" },
+        )
+        .await;
+    }
+    site.store
+        .begin_trouble("temps", "the token was refused", Vec::new())
+        .await
+        .unwrap();
+    let (_, _, page) = site.get("/").await;
+    for shown in [
+        "the token was refused",
+        "alert-only",
+        "Decide: the bad version",
+        "Latest runs",
+        "run_0120",
+        "run_0071",
+    ] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    assert!(!page.contains("run_0070") && !page.contains("✓ Protected"));
+    assert!(page.len() < 60_000, "{}", page.len());
+    let next = page
+        .split("<a href=\"/?")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next())
+        .unwrap();
+    assert_eq!(next, "before=run_0071");
+    let (_, _, older) = site.get(&format!("/?{next}")).await;
+    assert!(older.contains("run_0070") && older.contains("run_0021") && !older.contains("run_0071\""));
+    let (_, _, blogs) = site.get("/?app=blog&environment=&verdict=unhealthy").await;
+    assert!(blogs.contains("run_0119") && !blogs.contains("run_0120"));
+    assert!(
+        blogs.contains("before=run_0021") && blogs.contains("app=blog"),
+        "{blogs}"
+    );
+    let (_, _, none) = site.get("/?verdict=healthy").await;
+    assert!(
+        none.contains("None.") && none.contains("<option selected>healthy"),
+        "{none}"
+    );
+    assert_eq!(site.get("/?aap=shop").await.0, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_person_reads_a_problem_as_a_page_and_a_program_as_it_is() {
+    let site = site().await;
+    let kind = async |ask: Ask<'_>| {
+        let answer = site.ask(ask).await;
+        let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
+        (answer.status().as_u16(), kind)
+    };
+    let (html, json) = (
+        "text/html; charset=utf-8".to_owned(),
+        "application/problem+json".to_owned(),
+    );
+    let browser = |path| Ask::get(path).with("accept", "text/html,*/*;q=0.8");
+    assert_eq!(kind(browser("/runs/none")).await, (404, html.clone()));
+    assert_eq!(kind(browser("/nothing")).await, (404, html));
+    assert_eq!(kind(Ask::get("/runs/none")).await, (404, json.clone()));
+    assert_eq!(kind(browser("/api/v1/runs/none")).await, (404, json.clone()));
+    let delivery = Ask::post("/webhooks/none", "{}").with("accept", "text/html");
+    assert_eq!(kind(delivery).await, (404, json));
+}
