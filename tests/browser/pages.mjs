@@ -4,7 +4,7 @@
 //   shows  text that it must have, with and without script
 //   hostile  it shows what others wrote, so the hostile text must stand on it as text
 export const pages = [
-  { name: "overview", path: () => "/", shows: ["shop"], hostile: true },
+  { name: "overview", path: () => "/", shows: ["shop", "Protected", "Decide: the bad version"], hostile: true },
   { name: "run", path: (made) => `/runs/${made.run}`, shows: ["shop"] },
   { name: "run-hostile", path: (made) => `/runs/${made.hostileRun}`, shows: ["withheld"], hostile: true },
   { name: "trust", path: () => "/trust", shows: ["Trust"], hostile: true },

@@ -20,6 +20,34 @@ export const scenarios = {
     await page.context().close();
   },
 
+  "what gets into a page all the same does not act": async ({ check, person, signIn, tokens }) => {
+    const page = await person({ watched: false });
+    await signIn(page, tokens.admin);
+    const stopped = await page.evaluate(async () => {
+      const stopped = [];
+      document.addEventListener("securitypolicyviolation", (event) => stopped.push(event.effectiveDirective));
+      const script = document.createElement("script");
+      script.textContent = "window.acted = 1";
+      const style = document.createElement("style");
+      style.textContent = "body { display: none }";
+      const elsewhere = document.createElement("script");
+      elsewhere.src = "https://evil.example/x.js";
+      document.head.append(script, style, elsewhere);
+      const link = document.createElement("a");
+      link.setAttribute("onclick", "window.acted = 1");
+      document.body.append(link);
+      link.click();
+      await fetch("https://evil.example/").catch(() => {});
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      return { acted: window.acted, hidden: getComputedStyle(document.body).display === "none", stopped: stopped.sort() };
+    });
+    const expected = { hidden: false, stopped: ["connect-src", "script-src-attr", "script-src-elem", "script-src-elem", "style-src-elem"] };
+    check(JSON.stringify(stopped) === JSON.stringify(expected), `the policy let something through: ${JSON.stringify(stopped)}`);
+    const framed = await page.evaluate(async () => (await fetch("/")).headers.get("content-security-policy"));
+    check(framed.includes("frame-ancestors 'none'"), `may be framed: ${framed}`);
+    await page.context().close();
+  },
+
   "a deployment appears on an open page without its being loaded again": async ({ ask, base, check, made, people }) => {
     const page = people.admin;
     await page.goto(`${base}/`);

@@ -25,11 +25,12 @@ const browser = await chromium.launch({ executablePath: env("CHROMIUM"), args: [
 const wrongs = [];
 const check = (holds, what) => { if (!holds) { wrongs.push(what); console.log(`  WRONG: ${what}`); } };
 
-// A browser of somebody's own; what goes wrong in it is kept.
-const person = async (options = {}) => {
+// A browser of somebody's own; what goes wrong in it is kept, unless it is to go wrong.
+const person = async ({ watched = true, ...options } = {}) => {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   context.setDefaultTimeout(20000);
   const page = await context.newPage();
+  if (!watched) return page;
   page.on("console", (message) => {
     if (message.type() === "error" && !/status of 40[13]/.test(message.text())) check(false, `${page.url()} says: ${message.text()}`);
   });

@@ -399,8 +399,20 @@ pub(super) async fn lists_are_paged_and_filtered(open: Open) {
         ids(&store.list_runs(filter(None, Some("healthy"))).await.unwrap()),
         ["run_0004", "run_0002"]
     );
-    assert_eq!(store.take_over(&"agt_2".into(), 10).await.unwrap().len(), 5);
-    assert_eq!(store.apps().await.unwrap().len(), 1);
+    let apps = store.apps().await.unwrap();
+    assert_eq!(apps.len(), 1);
+    assert_eq!(apps[0].last_run.id, "run_0005", "the newest run stands for the app");
+    // Which runs are under way, and that they changed, is what open pages go by.
+    let ended = RunRecord {
+        ended_at: Some(START.plus_ms(9)),
+        ..run(3, 2)
+    };
+    store.commit(commit(ended)).await.unwrap();
+    let under_way = store.runs_under_way(3).await.unwrap();
+    let seen: Vec<(&str, u64)> = under_way.iter().map(|run| (run.id.as_str(), run.version)).collect();
+    assert_eq!(seen, [("run_0001", 1), ("run_0002", 1), ("run_0004", 1)]);
+    assert_eq!(store.run(&"run_0003".into()).await.unwrap().unwrap().version, 2);
+    assert_eq!(store.take_over(&"agt_2".into(), 10).await.unwrap().len(), 4);
 }
 
 pub(super) async fn a_pause_ends_by_itself_or_by_hand(open: Open) {

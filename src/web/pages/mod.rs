@@ -155,6 +155,13 @@ pub(super) fn render(page: &impl Template) -> Result<Response, Problem> {
     }
 }
 
+/// A moment as a page shows it: nobody reads its milliseconds.
+pub(super) fn to_the_second(at: Timestamp) -> String {
+    let text = at.to_string();
+    text.split_once('.')
+        .map_or(text.clone(), |(seconds, _)| format!("{seconds}Z"))
+}
+
 /// A run as a page shows it.
 struct RunRow {
     view: RunView,
@@ -185,7 +192,7 @@ impl RunRow {
         let seconds = view.ended_at.unwrap_or(now).ms_since(view.started_at) / 1_000;
         Self {
             standing,
-            started: view.started_at.to_string(),
+            started: to_the_second(view.started_at),
             took: humantime::format_duration(std::time::Duration::from_secs(seconds)).to_string(),
             view,
         }

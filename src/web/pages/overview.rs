@@ -97,6 +97,13 @@ struct Page {
     next: Option<String>,
 }
 
+impl Page {
+    /// Whether a person has something to do.
+    fn has_left(&self) -> bool {
+        self.apps.iter().any(|app| app.left.is_some())
+    }
+}
+
 /// An app in an environment.
 struct AppRow {
     app: String,

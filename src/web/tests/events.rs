@@ -179,3 +179,13 @@ async fn a_quiet_stream_gives_signs_of_life() {
     assert_eq!(event(&site, &mut stream).await.1, "reset");
     assert_eq!(next(&site, &mut stream).await.unwrap(), ": still here\n\n");
 }
+
+#[tokio::test]
+async fn what_another_agent_on_the_store_did_is_told_too() {
+    let site = site_with("", quick).await;
+    let other = site_over(site.store.clone(), "", quick);
+    let mut stream = listen(&other, Ask::get(PATH)).await;
+    assert_eq!(event(&other, &mut stream).await.1, "reset");
+    site.fill_run("run_0001", "shop").await;
+    assert_eq!(event(&other, &mut stream).await.2["run"], "run_0001");
+}

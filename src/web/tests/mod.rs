@@ -175,7 +175,7 @@ struct Site {
     store: Store,
     config: Arc<ArcSwap<Config>>,
     hand: ManualClock,
-    _folder: tempfile::TempDir,
+    _folder: Option<tempfile::TempDir>,
 }
 
 /// What a test asks; from this machine unless told.
@@ -233,9 +233,17 @@ async fn site() -> Site {
 
 async fn site_with(text: &str, change: impl FnOnce(&mut App)) -> Site {
     let folder = tempfile::tempdir().unwrap();
-    let (clock, hand) = Clock::manual(START);
     let url = format!("sqlite://{}/web.db", folder.path().display());
-    let store = Store::open(&url, clock.clone()).await.unwrap();
+    let store = Store::open(&url, Clock::manual(START).0).await.unwrap();
+    Site {
+        _folder: Some(folder),
+        ..site_over(store, text, change)
+    }
+}
+
+/// A site as another agent on the same store has it.
+fn site_over(store: Store, text: &str, change: impl FnOnce(&mut App)) -> Site {
+    let (clock, hand) = Clock::manual(START);
     let (handle, _commands) = Handle::new(8);
     let config = Arc::new(ArcSwap::from_pointee(config(text)));
     let mut app = App::new(
@@ -254,7 +262,7 @@ async fn site_with(text: &str, change: impl FnOnce(&mut App)) -> Site {
         store,
         config,
         hand,
-        _folder: folder,
+        _folder: None,
     }
 }
 
