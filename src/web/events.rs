@@ -361,9 +361,9 @@ fn changes(before: Option<&Snapshot>, now: &Snapshot) -> Vec<Change> {
     let Some(before) = before else { return Vec::new() };
     let other = now
         .iter()
-        .filter(|(key, seen)| before.get(*key).is_none_or(|was| was.print != seen.print));
+        .filter(|(row, seen)| before.get(*row).is_none_or(|was| was.print != seen.print));
     let gone = before
         .iter()
-        .filter(|(key, _)| matches!(key.0, "pause" | "protection") && !now.contains_key(*key));
+        .filter(|(row, _)| matches!(row.0, "pause" | "protection") && !now.contains_key(*row));
     other.chain(gone).map(|(_, seen)| seen.change.clone()).collect()
 }

@@ -14,6 +14,7 @@ use http::HeaderMap;
 use http::header::COOKIE;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 use super::gate::{Role, Tokens};
 use crate::domain::Timestamp;
@@ -57,6 +58,11 @@ pub(super) fn token_hash(role: Role, tokens: Tokens<'_>) -> Option<Key> {
     token.map(|token| hash(token.expose_secret().as_bytes()))
 }
 
+/// Whether `hash` is that of the token of `role` in the config.
+pub(super) fn is_token(hash: &Key, role: Role, tokens: Tokens<'_>) -> bool {
+    token_hash(role, tokens).is_some_and(|now| bool::from(now.ct_eq(hash)))
+}
+
 impl Sessions {
     /// Begins a session for whoever showed the token of `role`; `secret` is new and random. Returns the `Set-Cookie`.
     pub(super) fn begin(&self, role: Role, tokens: Tokens<'_>, secret: [u8; 32], now: Timestamp) -> Option<String> {
@@ -85,7 +91,7 @@ impl Sessions {
     pub(super) fn role(&self, key: Key, tokens: Tokens<'_>, now: Timestamp, use_it: bool) -> Option<Role> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let session = kept.get_mut(&key)?;
-        if !session.is_alive(now) || token_hash(session.role, tokens) != Some(session.token) {
+        if !session.is_alive(now) || !is_token(&session.token, session.role, tokens) {
             kept.remove(&key);
             return None;
         }

@@ -293,10 +293,9 @@ fn lanes(probes: &[Probe], scale: &Scale) -> (Vec<Lane>, usize) {
             course.least = course.least.min(percent);
         }
     }
-    // Sorting keeps the order of those that are equal, which is that of their first probe.
-    courses.sort_by_key(|course| course.least == 100);
     let left_out = courses.len().saturating_sub(LANES_MAX);
-    let shown = courses.iter().take(LANES_MAX).enumerate();
+    let (fell, full): (Vec<_>, Vec<_>) = courses.into_iter().partition(|course| course.least < 100);
+    let shown = fell.iter().chain(&full).take(LANES_MAX).enumerate();
     (
         shown.map(|(number, course)| lane(number, course, scale)).collect(),
         left_out,
