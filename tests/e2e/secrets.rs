@@ -258,6 +258,14 @@ async fn no_secret_is_anywhere() {
         seen.iter().any(|(_, text)| text.contains("[redacted]")),
         "nothing was redacted"
     );
+    // That endpoints answered with what they were sent is kept, too.
+    for name in ["path", "page", "rotating", "broken", "chat"] {
+        let of = format!("\"endpoint\":\"{name}\"");
+        let is_kept = |(place, text): &(String, String)| {
+            place.starts_with("/api/v1/messages/") && text.contains(&of) && text.contains("[redacted]")
+        };
+        assert!(seen.iter().any(is_kept), "nothing of what {name} answered was redacted");
+    }
     let sent = SENT.iter().chain(&TOLD).map(|(_, value)| *value);
     let secrets = sent.chain([
         PASSWORD,
