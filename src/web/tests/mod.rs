@@ -291,6 +291,30 @@ impl Site {
     }
 
     async fn fill_run(&self, id: &str, text: &str) {
+        let probe = r#"{"seen":{"class":"broken","latency_ms":12},"budget_to":500,"budget_max":2000}"#;
+        let entry = |kind: &str, data: Option<&str>| JournalEntry {
+            at: START.plus_ms(1_250),
+            kind: kind.to_owned(),
+            text: text.to_owned(),
+            data: data.map(str::to_owned),
+        };
+        self.commit_run(id, text, vec![entry("note", None), entry("probe", Some(probe))])
+            .await;
+    }
+
+    /// A run that was probed so often.
+    async fn fill_long(&self, id: &str, probes: u64) {
+        let probe = r#"{"check":"home","seen":{"class":"broken","latency_ms":12},"budget_to":500,"budget_max":2000}"#;
+        let entry = |number: u64| JournalEntry {
+            at: START.plus_ms(number * 250),
+            kind: "probe".to_owned(),
+            text: format!("GET /a/path/of/some/length answered 500, expected 2xx, for the {number}th time"),
+            data: Some(probe.to_owned()),
+        };
+        self.commit_run(id, "shop", (0..probes).map(entry).collect()).await;
+    }
+
+    async fn commit_run(&self, id: &str, text: &str, journal: Vec<JournalEntry>) {
         let run = RunRecord {
             is_rollback: false,
             id: id.into(),
@@ -316,14 +340,6 @@ impl Site {
             deployed_at: None,
             fence: 1,
         };
-        let probe = r#"{"seen":{"class":"broken","latency_ms":12},"budget_to":500,"budget_max":2000}"#;
-        let entry = |kind: &str, data: Option<&str>| JournalEntry {
-            at: START.plus_ms(1_250),
-            kind: kind.to_owned(),
-            text: text.to_owned(),
-            data: data.map(str::to_owned),
-        };
-        let journal = vec![entry("note", None), entry("probe", Some(probe))];
         let commit = Commit {
             agent: "agt_1".into(),
             only: false,
@@ -427,6 +443,21 @@ async fn queries_and_ids_are_bounded_and_problems_are_in_our_words() {
             .starts_with("text/plain; version=0.0.4")
     );
     assert!(metrics.contains("# TYPE backstop_probes_total counter\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_long_run_stays_a_light_page() {
+    let site = site().await;
+    site.fill_long("run_0001", 3_000).await;
+    let (_, _, page) = site.get("/runs/run_0001").await;
+    let picture = page
+        .split("<svg")
+        .nth(1)
+        .and_then(|rest| rest.split("</svg>").next())
+        .unwrap();
+    assert_eq!(picture.matches("class=\"broken\"").count(), 400, "marks are bounded");
+    assert!(page.contains("120 of 2000 probes") && page.contains("The story goes on"));
+    assert!(page.len() - picture.len() < 60_000, "{}", page.len() - picture.len());
 }
 
 #[tokio::test]
