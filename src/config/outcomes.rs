@@ -340,7 +340,14 @@ impl Reader<'_> {
         // GitHub's is known too; one that is given stands for a server of one's own.
         if let [(Format::GitHub, repository)] | [(Format::Plain, _), (Format::GitHub, repository)] = given.as_slice() {
             let server = given.first().filter(|(format, _)| *format == Format::Plain);
-            return self.github(table, server.map(|(_, node)| node), repository);
+            let help = "add `token = \"{{ secret.NAME }}\"`, which may write deployments of that repository";
+            let token = table.required("token", help, &mut self.problems);
+            return self.github(token, server.map(|(_, node)| node), repository);
+        }
+        if let Some(token) = table.take("token") {
+            let help = "only `github` takes one; for others, `headers.Authorization = \"Bearer {{ secret.NAME }}\"`";
+            let message = format!("{} goes with nothing", token.label());
+            self.problems.push_hidden(token.place(), message, help);
         }
         let [(format, node)] = given.as_slice() else {
             match given.get(1) {
@@ -381,12 +388,10 @@ impl Reader<'_> {
     /// A repository's address, and the token for it.
     fn github(
         &mut self,
-        table: &mut Table<'_>,
+        token: Option<Node<'_>>,
         server: Option<&Node<'_>>,
         repository: &Node<'_>,
     ) -> Option<(Format, Address, Option<SecretString>)> {
-        let help = "add `token = \"{{ secret.NAME }}\"`, which may write deployments of that repository";
-        let token = table.required("token", help, &mut self.problems);
         let token = token.and_then(|node| self.secrets.secret(&node, &mut self.problems));
         let name = repository.string(&mut self.problems)?;
         let is_good = |part: &str| {

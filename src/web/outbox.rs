@@ -113,12 +113,24 @@ fn filter(asked: &ReplayAsked, now: Timestamp) -> Result<ReplayFilter, Problem> 
 #[derive(Serialize)]
 pub(super) struct EndpointAnswer {
     /// It is in the config now.
-    configured: bool,
-    format: Option<&'static str>,
-    host: Option<String>,
-    events: Vec<String>,
+    pub(super) configured: bool,
+    pub(super) format: Option<&'static str>,
+    pub(super) host: Option<String>,
+    pub(super) events: Vec<String>,
     #[serde(flatten)]
-    faring: EndpointView,
+    pub(super) faring: EndpointView,
+}
+
+impl EndpointAnswer {
+    /// How it stands, in a word or two.
+    pub(super) fn standing(&self) -> &'static str {
+        match &self.faring {
+            _ if !self.configured => "not in the config any more",
+            faring if faring.off_reason.is_some() => "off",
+            faring if faring.failures > 0 => "failing",
+            _ => "ok",
+        }
+    }
 }
 
 pub(super) async fn endpoints(State(app): State<Arc<App>>) -> Answer<All<EndpointAnswer>> {
@@ -150,7 +162,7 @@ pub(super) async fn endpoints(State(app): State<Arc<App>>) -> Answer<All<Endpoin
 /// A message that was queued.
 #[derive(Serialize)]
 pub(super) struct Queued {
-    message: String,
+    pub(super) message: String,
 }
 
 pub(super) async fn test(State(app): State<Arc<App>>, Segment(name): Segment) -> Answer<Queued> {

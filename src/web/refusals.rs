@@ -33,13 +33,13 @@ const TELL_EVERY_MS: i64 = 60 * 60 * 1_000;
 /// A refused delivery.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Entry {
-    at: Timestamp,
-    platform: PlatformName,
-    peer: Option<String>,
+    pub(super) at: Timestamp,
+    pub(super) platform: PlatformName,
+    pub(super) peer: Option<String>,
     /// Why, in a sentence.
-    reason: String,
+    pub(super) reason: String,
     /// What else would have held, or what is missing.
-    findings: Vec<String>,
+    pub(super) findings: Vec<String>,
     /// The names of its headers; a value may be a secret.
     headers: Vec<String>,
     /// Bytes of its body; `null` for a body that was not kept, because nothing signed it.

@@ -7,5 +7,11 @@ export const pages = [
   { name: "overview", path: () => "/", shows: ["shop", "Protected", "Decide: the bad version"], hostile: true },
   { name: "run", path: (made) => `/runs/${made.run}`, shows: ["shop"] },
   { name: "run-hostile", path: (made) => `/runs/${made.hostileRun}`, shows: ["withheld"], hostile: true },
+  { name: "deliveries", path: () => "/deliveries", shows: ["Accepted"], hostile: true },
+  { name: "delivery", path: () => "/deliveries/del_hostile", shows: ["Payload", "user-agent"], hostile: true },
+  { name: "messages", path: () => "/messages", shows: ["smoke_test.failed"] },
+  { name: "message", path: () => "/messages/msg_hostile", shows: ["Attempts", "Payload"], hostile: true },
+  { name: "endpoints", path: () => "/endpoints", shows: ["tests", "Delivered"] },
+  { name: "pauses", path: () => "/pauses", shows: ["Pauses"], hostile: true },
   { name: "trust", path: () => "/trust", shows: ["Trust"], hostile: true },
 ];

@@ -113,4 +113,39 @@ export const scenarios = {
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { level: 1 }).getByText("cancelled").waitFor();
   },
+
+  "an app is paused and resumed": async ({ ask, base, check, people }) => {
+    const paused = async () => (await ask("api", { path: "/api/v1/pauses" })).items.map((pause) => pause.app);
+    const page = people.admin;
+    await page.goto(`${base}/pauses`);
+    await page.getByLabel("App").fill("shop");
+    await page.getByRole("button", { name: "Pause", exact: true }).click();
+    await page.getByRole("button", { name: "Resume shop", exact: true }).waitFor();
+    check((await paused()).includes("shop"), "it is not paused");
+    await people.reader.goto(`${base}/pauses`);
+    check((await people.reader.locator("main form").count()) === 0, "a reader may pause");
+    await page.getByRole("button", { name: "Resume shop", exact: true }).click();
+    await page.getByRole("button", { name: "Resume shop", exact: true }).waitFor({ state: "detached" });
+    check(!(await paused()).includes("shop"), "it is paused still");
+  },
+
+  "a message that was given up is sent again": async ({ ask, base, check, people }) => {
+    const message = () => ask("api", { path: "/api/v1/messages/msg_hostile" });
+    check((await message()).state === "dead", "it was not given up");
+    await people.reader.goto(`${base}/messages/msg_hostile`);
+    check((await people.reader.locator("main form").count()) === 0, "a reader may send");
+    const page = people.admin;
+    await page.goto(`${base}/messages/msg_hostile`);
+    await page.getByRole("button", { name: "Send again" }).click();
+    await page.getByRole("heading", { level: 1 }).getByText("delivered").waitFor();
+    check((await message()).state === "delivered", "it was not sent");
+  },
+
+  "an endpoint is sent a test": async ({ base, people }) => {
+    const page = people.admin;
+    await page.goto(`${base}/endpoints`);
+    await page.getByRole("button", { name: "Send a test to tests" }).click();
+    await page.waitForURL(`${base}/messages/**`);
+    await page.getByRole("heading", { level: 1 }).getByText("endpoint.test to tests: delivered").waitFor();
+  },
 };

@@ -1,6 +1,10 @@
 //! The pages. Text from platforms and apps is escaped by the templates; they carry no script and no style of their own.
 
+pub(super) mod deliveries;
+pub(super) mod endpoints;
+pub(super) mod messages;
 pub(super) mod overview;
+pub(super) mod pauses;
 mod plot;
 pub(super) mod run;
 
@@ -39,8 +43,8 @@ const PLACES: [(&str, &str); 6] = [
     ("/deliveries", "Deliveries"),
     ("/messages", "Messages"),
     ("/endpoints", "Endpoints"),
+    ("/pauses", "Pauses"),
     ("/trust", "Trust"),
-    ("/config", "Config"),
 ];
 
 /// What is around every page: who looks at it, where it stands in the navigation, and how it stays up to date.
@@ -139,6 +143,12 @@ pub(super) async fn problems(request: Request, next: Next) -> Response {
         .headers
         .insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     Response::from_parts(parts, Body::from(html))
+}
+
+/// JSON laid out for people; `None` if it is none.
+fn pretty(text: &str) -> Option<String> {
+    let json: serde_json::Value = serde_json::from_str(text).ok()?;
+    serde_json::to_string_pretty(&json).ok()
 }
 
 /// A page as an answer.

@@ -1,0 +1,50 @@
+//! Whom we tell: how each endpoint fares, a test for it, and switching it on again.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{Redirect, Response};
+
+use super::{Frame, render};
+use crate::web::App;
+use crate::web::extract::Segment;
+use crate::web::outbox::{self, EndpointAnswer};
+use crate::web::problem::Problem;
+
+#[derive(Template)]
+#[template(path = "endpoints.html")]
+struct Page {
+    frame: Frame,
+    endpoints: Vec<EndpointAnswer>,
+}
+
+/// Every endpoint.
+pub(in crate::web) async fn page(app: State<Arc<App>>, frame: Frame) -> Result<Response, Problem> {
+    let Json(all) = outbox::endpoints(app).await?;
+    render(&Page {
+        frame,
+        endpoints: all.items,
+    })
+}
+
+/// Sends it a test, and shows what comes of it.
+pub(in crate::web) async fn test(app: State<Arc<App>>, name: Segment) -> Result<Redirect, Problem> {
+    let Json(queued) = outbox::test(app, name).await?;
+    Ok(Redirect::to(&format!("/messages/{}", queued.message)))
+}
+
+/// Switches it on again.
+pub(in crate::web) async fn enable(app: State<Arc<App>>, name: Segment) -> Result<Redirect, Problem> {
+    let Json(_) = outbox::enable(app, name).await?;
+    Ok(Redirect::to("/endpoints"))
+}
+
+/// Sends again what it missed: everything that was given up.
+pub(in crate::web) async fn replay(app: State<Arc<App>>, Segment(name): Segment) -> Result<Redirect, Problem> {
+    let asked = serde_json::json!({"endpoint": name, "failed": true});
+    let Json(_) = outbox::replay(app, Body::from(asked.to_string())).await?;
+    Ok(Redirect::to("/endpoints"))
+}

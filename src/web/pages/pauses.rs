@@ -1,0 +1,49 @@
+//! Pausing rollbacks of an app, and ending that.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{Redirect, Response};
+
+use super::{Frame, render};
+use crate::store::PauseView;
+use crate::web::App;
+use crate::web::api;
+use crate::web::extract::{Form, Segment};
+use crate::web::problem::Problem;
+
+#[derive(Template)]
+#[template(path = "pauses.html")]
+struct Page {
+    frame: Frame,
+    pauses: Vec<PauseView>,
+}
+
+/// The pauses that last.
+pub(in crate::web) async fn page(app: State<Arc<App>>, frame: Frame) -> Result<Response, Problem> {
+    let Json(all) = api::pauses(app).await?;
+    render(&Page {
+        frame,
+        pauses: all.items,
+    })
+}
+
+/// Begins one.
+pub(in crate::web) async fn pause(app: State<Arc<App>>, body: Body) -> Result<Redirect, Problem> {
+    let form = Form::read(body).await?;
+    let asked = serde_json::json!({
+        "app": form.get("app").unwrap_or_default().trim(),
+        "for": form.get("for").unwrap_or_default().trim(),
+    });
+    let Json(_) = api::pause(app, Body::from(asked.to_string())).await?;
+    Ok(Redirect::to("/pauses"))
+}
+
+/// Ends one.
+pub(in crate::web) async fn resume(app: State<Arc<App>>, name: Segment) -> Result<Redirect, Problem> {
+    let Json(_) = api::resume(app, name).await?;
+    Ok(Redirect::to("/pauses"))
+}
