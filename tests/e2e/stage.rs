@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -430,6 +431,16 @@ fn kind(folder: &TempDir) -> String {
     }
 }
 
+/// One for all tests: each that is set up reads every certificate of the system, which a hundred at once would wait for longer
+/// than a server waits for a request.
+static CLIENT: LazyLock<Client> = LazyLock::new(|| {
+    let network = Network {
+        per_host_max: 200,
+        ..Network::default()
+    };
+    Client::new(network).expect("a client")
+});
+
 /// Sends one request as it is.
 pub async fn send(method: Method, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
     try_send(method, url, headers, body).await.expect("an answer")
@@ -446,6 +457,5 @@ pub async fn try_send(method: Method, url: &str, headers: &[(&str, &str)], body:
         body: Some(body.to_vec()),
         ..Request::new(method, url.parse().expect("an address"), Duration::from_secs(30))
     };
-    let client = Client::new(Network::default()).expect("a client");
-    client.send(&request, Trust::Configured).await.ok()
+    CLIENT.send(&request, Trust::Configured).await.ok()
 }
