@@ -47,8 +47,9 @@ pub struct Replayed {
     pub reason: String,
     /// How long the warm-up took.
     pub warm_up_ms: Option<u64>,
-    /// Each probe of the deployment with its budget after it, in thousandths of a failure.
-    pub budgets: Vec<(String, u32)>,
+    /// Each probe of the deployment with what was spent of its budget after it, in thousandths of a failure. When exactly the
+    /// watch began, which adds to every budget, does not change it.
+    pub spent: Vec<(String, u32)>,
     /// Checks of the plan that the record has no probe of.
     pub unrecorded: Vec<CheckName>,
 }
@@ -63,7 +64,7 @@ pub fn replay(plan: &Plan, recording: &Recording) -> Replayed {
         now: recording.started_at,
         verdict: None,
         reason: String::new(),
-        budgets: Vec::new(),
+        spent: Vec::new(),
         taken_at: vec![None; plan.checks.len() + 1],
     };
     replay.run();
@@ -72,7 +73,7 @@ pub fn replay(plan: &Plan, recording: &Recording) -> Replayed {
         after_ms: replay.verdict.map(|(_, at)| at.ms_since(recording.started_at)),
         reason: replay.reason,
         warm_up_ms: replay.state.judge.as_ref().and_then(|judge| judge.warm_up_ms()),
-        budgets: replay.budgets,
+        spent: replay.spent,
         unrecorded,
     }
 }
@@ -84,7 +85,7 @@ struct Replay<'a> {
     now: Timestamp,
     verdict: Option<(Verdict, Timestamp)>,
     reason: String,
-    budgets: Vec<(String, u32)>,
+    spent: Vec<(String, u32)>,
     /// When an answer of each place was taken last; the gate's is the last one.
     taken_at: Vec<Option<Timestamp>>,
 }
@@ -167,7 +168,8 @@ impl Replay<'_> {
             self.state = decided.state;
             for entry in decided.journal {
                 if let Some(probe) = entry.probe {
-                    self.budgets.push((probe.check, probe.budget_to));
+                    let spent = probe.budget_max.saturating_sub(probe.budget_to);
+                    self.spent.push((probe.check, spent));
                 } else if entry.kind == EntryKind::Verdict {
                     self.verdict = self.state.verdict.map(|verdict| (verdict, self.now));
                     self.reason = entry.text;

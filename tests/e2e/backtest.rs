@@ -56,7 +56,7 @@ fn moment(json: &Json) -> Timestamp {
 
 /// What the agent recorded, and each probe of the deployment with the budget it left.
 async fn recorded(stage: &Stage, run: &Json) -> (Recording, Vec<(String, u32)>) {
-    let (mut moments, mut budgets, mut after) = (Vec::new(), Vec::new(), "0".to_owned());
+    let (mut moments, mut spent, mut after) = (Vec::new(), Vec::new(), "0".to_owned());
     let mut is_unhealthy = false;
     loop {
         let id = run["id"].as_str().expect("id");
@@ -70,7 +70,7 @@ async fn recorded(stage: &Stage, run: &Json) -> (Recording, Vec<(String, u32)>) 
                 let probe: ProbeEntry = serde_json::from_value(entry["data"].clone()).expect("a probe");
                 // What is probed while the guards are asked, for however long, does not decide any more.
                 if entry["data"]["subject"] == "deployment" && !is_unhealthy {
-                    budgets.push((probe.check.clone(), probe.budget_to));
+                    spent.push((probe.check.clone(), probe.budget_max - probe.budget_to));
                 }
                 moments.push(Moment {
                     at: moment(&entry["at"]),
@@ -89,7 +89,7 @@ async fn recorded(stage: &Stage, run: &Json) -> (Recording, Vec<(String, u32)>) 
         offline: false,
         moments,
     };
-    (recording, budgets)
+    (recording, spent)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -110,12 +110,12 @@ async fn one_trace_drives_the_serving_machine_and_the_simulated_one_alike() {
     let plan = plan(&stage);
     for deployment in [&good, &slow, &flaky, &bad] {
         let run = stage.ended_run(deployment).await;
-        let (recording, budgets) = recorded(&stage, &run).await;
+        let (recording, spent) = recorded(&stage, &run).await;
         let again: Replayed = replay(&plan, &recording);
         // What was out when it was decided is answered all the same.
-        let decided = again.budgets.len();
-        assert!(decided > 5 && budgets.len() <= decided + 5, "{run:#}");
-        assert_eq!(again.budgets, budgets[..decided], "{run:#}");
+        let decided = again.spent.len();
+        assert!(decided > 5 && spent.len() <= decided + 5, "{run:#}");
+        assert_eq!(again.spent, spent[..decided], "{run:#}");
         let verdict = again.verdict.map(|verdict| verdict.as_str());
         assert_eq!(verdict, run["verdict"].as_str(), "{}", again.reason);
     }
