@@ -17,7 +17,7 @@ use crate::domain::{AgentId, EndpointName, Notice, OutcomeEvent, Timestamp};
 use crate::http::Client;
 use crate::outcome::{self, Standing};
 use crate::store::{self, Attempt, Due, Faring, Message, NewMessage, Next, Store};
-use crate::telemetry::{Attempted, Metrics};
+use crate::telemetry::{AttemptResult, Metrics};
 
 use super::lanes::Lanes;
 use super::notices;
@@ -170,9 +170,9 @@ impl Courier {
         .await;
         let delivered = attempted.status.is_some_and(|status| (200..300).contains(&status));
         let result = if delivered {
-            Attempted::Delivered
+            AttemptResult::Delivered
         } else {
-            Attempted::Failed
+            AttemptResult::Failed
         };
         self.metrics.attempt(&message.endpoint, result, attempted.latency_ms);
         let number = message.attempts + 1;

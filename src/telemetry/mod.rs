@@ -9,5 +9,6 @@ mod metrics;
 
 pub use logs::{FILTER_VARIABLE, Format, init};
 pub use metrics::{
-    Action, Answer, Attempted, EndpointStanding, Form as MetricsForm, Metrics, OTHER, Renewal, RollbackResult, Standing,
+    Action, Answer, AttemptResult, EndpointStanding, Form as MetricsForm, Metrics, OTHER, Renewal, RollbackResult,
+    Standing,
 };

@@ -317,20 +317,28 @@ pub(super) async fn pauses(State(app): State<Arc<App>>) -> Answer<All<PauseView>
 
 pub(super) async fn pause(State(app): State<Arc<App>>, body: Body) -> Answer<PauseView> {
     let asked: PauseAsked = change(body, r#"send `{"app": "shop", "for": "2h"}`"#).await?;
-    let name_fits = !asked.app.is_empty() && asked.app.chars().count() <= APP_CHARS_MAX;
-    let duration = humantime::parse_duration(&asked.r#for).ok();
+    begin_pause(&app, &asked.app, &asked.r#for).await.map(Json)
+}
+
+/// Pauses rollbacks of `name` for a time such as `2h`.
+///
+/// # Errors
+/// When either is out of bounds, or the store cannot be used.
+pub(super) async fn begin_pause(app: &App, name: &str, duration: &str) -> Result<PauseView, Problem> {
+    let name_fits = !name.is_empty() && name.chars().count() <= APP_CHARS_MAX;
+    let duration = humantime::parse_duration(duration).ok();
     let Some(duration) = duration.filter(|duration| name_fits && !duration.is_zero() && *duration <= PAUSE_MAX) else {
         return Err(Problem::bad_request(
             "a pause names an app and takes from `1s` to `30d`",
         ));
     };
     let until = app.clock.now().plus(duration);
-    app.store
-        .pause(&asked.app, until)
-        .await
-        .map_err(|error| unreadable(&error))?;
-    tracing::info!(app = asked.app, until = %until, "rollbacks are paused");
-    Ok(Json(PauseView { app: asked.app, until }))
+    app.store.pause(name, until).await.map_err(|error| unreadable(&error))?;
+    tracing::info!(app = name, until = %until, "rollbacks are paused");
+    Ok(PauseView {
+        app: name.to_owned(),
+        until,
+    })
 }
 
 pub(super) async fn resume(State(app): State<Arc<App>>, Segment(name): Segment) -> Answer<Done> {

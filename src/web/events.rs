@@ -36,6 +36,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOKS_PER_SIGN: u32 = 15;
 /// How long one stream lasts: less than a connection may, so that it ends between two events. The listener comes again.
 const STREAM_TIME_MAX: Duration = Duration::from_secs(9 * 60);
+/// After so long without a look it cannot be known what changed: more may have passed than is looked at.
+const UNSEEN_MAX: Duration = Duration::from_secs(30);
 /// Events that a listener who comes again can be told of, and that one who is slow may be behind.
 const KEPT_MAX: usize = 256;
 /// The newest rows that are compared, besides the runs under way.
@@ -123,23 +125,34 @@ impl Events {
         if looking.looked_at.is_some_and(is_early) {
             return Ok(());
         }
+        let is_long_ago = |at: Timestamp| u128::from(now.ms_since(at)) > UNSEEN_MAX.as_millis();
+        if looking.looked_at.is_some_and(is_long_ago) {
+            // Whoever listens, and whoever comes again, reads all anew.
+            looking.last = None;
+            looking.kept.clear();
+            self.tell(&mut looking, "reset", &serde_json::json!({}));
+        }
         let seen = snapshot(store, now, looking.last.as_ref()).await?;
         looking.looked_at = Some(now);
         for change in changes(looking.last.as_ref(), &seen) {
-            looking.number += 1;
-            let told = Arc::new(Told {
-                number: looking.number,
-                bytes: self.written(looking.number, "change", &change),
-            });
-            looking.kept.push_back(Arc::clone(&told));
-            if looking.kept.len() > KEPT_MAX {
-                looking.kept.pop_front();
-            }
-            // Nobody may be listening just now; those who come again are told from what is kept.
-            let _ = self.told.send(told);
+            self.tell(&mut looking, "change", &change);
         }
         looking.last = Some(seen);
         Ok(())
+    }
+
+    fn tell(&self, looking: &mut Looking, event: &str, data: &impl Serialize) {
+        looking.number += 1;
+        let told = Arc::new(Told {
+            number: looking.number,
+            bytes: self.written(looking.number, event, data),
+        });
+        looking.kept.push_back(Arc::clone(&told));
+        if looking.kept.len() > KEPT_MAX {
+            looking.kept.pop_front();
+        }
+        // Nobody may be listening just now; those who come again are told from what is kept.
+        let _ = self.told.send(told);
     }
 
     /// An event as it is sent (WHATWG HTML §9.2.5). JSON has no line breaks of its own.

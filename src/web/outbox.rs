@@ -28,9 +28,9 @@ const SINCE_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 const REPLAY_SHAPE: &str = r#"send `{"ids": ["whk_…"]}`, or which: `{"endpoint": "ops", "failed": true, "since": "2h", "until": "1h", "limit": 1000}`; name the endpoint unless only what failed is wanted"#;
 
 /// Which messages to send again.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ReplayAsked {
+pub(super) struct ReplayAsked {
     ids: Option<Vec<String>>,
     endpoint: Option<String>,
     #[serde(default)]
@@ -50,9 +50,28 @@ pub(super) struct ReplayAnswer {
 }
 
 pub(super) async fn replay(State(app): State<Arc<App>>, body: Body) -> Answer<ReplayAnswer> {
-    let asked: ReplayAsked = change(body, REPLAY_SHAPE).await?;
-    let answer = match asked.ids {
-        Some(ids) => replay_ids(&app, &ids).await?,
+    let asked = change(body, REPLAY_SHAPE).await?;
+    replay_asked(&app, asked).await.map(Json)
+}
+
+impl ReplayAsked {
+    /// What an endpoint missed: all that was given up.
+    pub(super) fn given_up(endpoint: String) -> Self {
+        Self {
+            endpoint: Some(endpoint),
+            failed: true,
+            ..Self::default()
+        }
+    }
+}
+
+/// Queues again what was asked for.
+///
+/// # Errors
+/// When that is nothing that can be.
+pub(super) async fn replay_asked(app: &App, asked: ReplayAsked) -> Result<ReplayAnswer, Problem> {
+    let answer = match &asked.ids {
+        Some(ids) => replay_ids(app, ids).await?,
         None => {
             let filter = filter(&asked, app.clock.now())?;
             let done = app.store.replay_all(filter, app.clock.now()).await;
@@ -65,7 +84,7 @@ pub(super) async fn replay(State(app): State<Arc<App>>, body: Body) -> Answer<Re
     };
     tracing::info!(queued = answer.queued, "messages are sent again");
     app.handle.outbox_changed();
-    Ok(Json(answer))
+    Ok(answer)
 }
 
 async fn replay_ids(app: &App, ids: &[String]) -> Result<ReplayAnswer, Problem> {

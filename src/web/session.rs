@@ -22,7 +22,7 @@ use crate::domain::Timestamp;
 /// The cookie. Its prefix has the browser hold it to this host, to `Path=/` and to a connection that cannot be read on the
 /// way (RFC 6265bis §4.1.3.2); browsers count a loopback address as one.
 const COOKIE_NAME: &str = "__Host-backstop";
-/// Sessions at once; beyond it the one that was used longest ago ends.
+/// Sessions of one role at once; beyond it the one that was used longest ago ends.
 const SESSIONS_MAX: usize = 256;
 /// How long a session lasts without being used.
 const IDLE_MAX: Duration = Duration::from_secs(12 * 3_600);
@@ -76,11 +76,13 @@ impl Sessions {
         };
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|_, session| session.is_alive(now));
-        while kept.len() >= SESSIONS_MAX {
-            let oldest = kept.iter().min_by_key(|(_, session)| session.used_at);
-            let Some(oldest) = oldest.map(|(key, _)| *key) else {
-                break;
-            };
+        // By role: whoever may only see pushes nobody out who may act.
+        let of_role = || kept.iter().filter(|(_, session)| session.role == role);
+        let oldest = of_role().min_by_key(|(_, session)| session.used_at);
+        let oldest = oldest
+            .map(|(key, _)| *key)
+            .filter(|_| of_role().count() >= SESSIONS_MAX);
+        if let Some(oldest) = oldest {
             kept.remove(&oldest);
         }
         kept.insert(hash(value.as_bytes()), session);

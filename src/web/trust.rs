@@ -4,22 +4,20 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Json;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::State;
 use axum::response::{Redirect, Response};
 use serde::{Deserialize, Serialize};
 
 use super::App;
 use super::api::{All, Answer, Done, change, unreadable};
-use super::extract::Segment;
+use super::extract::{Form, Segment};
 use super::pages::{Frame, render};
 use super::problem::Problem;
 use crate::domain::{Label, RunId};
 use crate::store;
 use crate::trust::{Trust, trust};
 
-/// The most that a button sends.
-const FORM_BYTES_MAX: usize = 1_024;
 /// Alarms shown of one app.
 const ALARMS_SHOWN: usize = 20;
 
@@ -93,17 +91,10 @@ pub(super) async fn label(State(app): State<Arc<App>>, Segment(id): Segment, bod
 
 /// The same from the page's buttons.
 pub(super) async fn label_by_form(State(app): State<Arc<App>>, body: Body) -> Result<Redirect, Problem> {
+    let form = Form::read(body).await?;
     let unread = || Problem::bad_request("use the buttons of the page");
-    let bytes = to_bytes(body, FORM_BYTES_MAX).await.map_err(|_| unread())?;
-    let pairs: Vec<(String, String)> = url::form_urlencoded::parse(&bytes).into_owned().collect();
-    let field = |name: &str| {
-        pairs
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
-    };
-    let run = field("run").ok_or_else(unread)?;
-    let label = field("label").and_then(Label::of_word).ok_or_else(unread)?;
+    let run = form.get("run").ok_or_else(unread)?;
+    let label = form.get("label").and_then(Label::of_word).ok_or_else(unread)?;
     keep(&app, &RunId::new(run), label).await?;
     Ok(Redirect::to("/trust"))
 }

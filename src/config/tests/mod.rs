@@ -1,7 +1,9 @@
+mod checks;
 mod effective;
 mod errors;
 mod example;
 mod freeze;
+mod outcomes;
 mod secrets;
 mod unwise;
 mod when;

@@ -10,7 +10,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
-use super::words::{Action, Answer, Attempted, Renewal, RollbackResult};
+use super::words::{Action, Answer, AttemptResult, Renewal, RollbackResult};
 use crate::domain::{Class, Verdict};
 
 /// In seconds. A dead deployment takes the whole warm-up, a good one 40 s.
@@ -37,7 +37,7 @@ labels! {
     GuardLabels { guard: &'static str }
     NeedLabels { needs: &'static str, platform: String }
     EndpointLabels { endpoint: String }
-    ResultLabels { endpoint: String, result: Attempted }
+    ResultLabels { endpoint: String, result: AttemptResult }
     StoreLabels { operation: &'static str }
     RenewalLabels { result: Renewal }
 }

@@ -18,7 +18,7 @@ use families::{
     AppLabels, DeliveryLabels, EndpointLabels, Families, GuardLabels, NeedLabels, ProbeLabels, RenewalLabels,
     ResultLabels, RollbackLabels, RunLabels, StoreLabels, VerdictLabels,
 };
-pub use words::{Action, Answer, Attempted, Renewal, RollbackResult};
+pub use words::{Action, Answer, AttemptResult, Renewal, RollbackResult};
 
 use crate::domain::{Class, EndpointName, PlatformName, RunId, Timestamp, Verdict};
 
@@ -153,7 +153,7 @@ impl Metrics {
     }
 
     /// Counts an attempt to deliver a message to an endpoint of the config.
-    pub fn attempt(&self, endpoint: &EndpointName, result: Attempted, took_ms: u32) {
+    pub fn attempt(&self, endpoint: &EndpointName, result: AttemptResult, took_ms: u32) {
         let (endpoint, families) = (endpoint.to_string(), &self.0.families);
         let labels = ResultLabels {
             endpoint: endpoint.clone(),

@@ -14,7 +14,7 @@ fn filled() -> Metrics {
     metrics.probe(Class::Broken);
     metrics.budget(&RunId::new("run_1"), "shop", "home", 0.75);
     metrics.budget(&RunId::new("run_2"), "shop", "home", 0.5);
-    metrics.attempt(&EndpointName::new("ops"), Attempted::Delivered, 120);
+    metrics.attempt(&EndpointName::new("ops"), AttemptResult::Delivered, 120);
     metrics.store("accept", Duration::from_micros(1_500));
     metrics.lease(Renewal::Held);
     metrics.runs_taken_over(3);

@@ -80,7 +80,7 @@ label_values! {
     }
 
     /// What came of an attempt to deliver a message.
-    Attempted {
+    AttemptResult {
         /// The endpoint took it.
         Delivered = "delivered",
         /// It did not; it may be tried again.

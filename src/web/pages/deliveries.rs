@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::{Frame, pretty, render};
+use super::{Frame, Payload, render};
 use crate::domain::DeliveryId;
 use crate::store::DeliveryView;
 use crate::web::App;
@@ -45,7 +45,7 @@ struct One {
     frame: Frame,
     delivery: DeliveryView,
     headers: Vec<(String, String)>,
-    pretty: Option<String>,
+    payload: Option<Payload>,
 }
 
 /// The deliveries, newest first, and on the first page what was refused.
@@ -85,7 +85,7 @@ pub(in crate::web) async fn one(
     render(&One {
         frame,
         headers: headers(delivery.headers.as_ref()),
-        pretty: delivery.body.as_deref().and_then(pretty),
+        payload: delivery.body.as_deref().map(Payload::of),
         delivery,
     })
 }

@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Json;
-use axum::body::Body;
 use axum::extract::State;
 use axum::response::{Redirect, Response};
 
-use super::{Frame, render};
+use super::{Frame, back_to, render};
 use crate::web::App;
 use crate::web::extract::Segment;
-use crate::web::outbox::{self, EndpointAnswer};
+use crate::web::outbox::{self, EndpointAnswer, ReplayAsked};
 use crate::web::problem::Problem;
 
 #[derive(Template)]
@@ -33,7 +32,7 @@ pub(in crate::web) async fn page(app: State<Arc<App>>, frame: Frame) -> Result<R
 /// Sends it a test, and shows what comes of it.
 pub(in crate::web) async fn test(app: State<Arc<App>>, name: Segment) -> Result<Redirect, Problem> {
     let Json(queued) = outbox::test(app, name).await?;
-    Ok(Redirect::to(&format!("/messages/{}", queued.message)))
+    Ok(back_to("/messages", &queued.message))
 }
 
 /// Switches it on again.
@@ -43,8 +42,7 @@ pub(in crate::web) async fn enable(app: State<Arc<App>>, name: Segment) -> Resul
 }
 
 /// Sends again what it missed: everything that was given up.
-pub(in crate::web) async fn replay(app: State<Arc<App>>, Segment(name): Segment) -> Result<Redirect, Problem> {
-    let asked = serde_json::json!({"endpoint": name, "failed": true});
-    let Json(_) = outbox::replay(app, Body::from(asked.to_string())).await?;
+pub(in crate::web) async fn replay(State(app): State<Arc<App>>, Segment(name): Segment) -> Result<Redirect, Problem> {
+    outbox::replay_asked(&app, ReplayAsked::given_up(name)).await?;
     Ok(Redirect::to("/endpoints"))
 }

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{Redirect, Response};
 use serde::Deserialize;
 
-use super::{Frame, pretty, render};
+use super::{Frame, Payload, back_to, render};
 use crate::domain::RunId;
 use crate::store::MessageView;
 use crate::web::App;
@@ -41,7 +41,7 @@ struct List {
 struct One {
     frame: Frame,
     message: MessageView,
-    pretty: Option<String>,
+    payload: Option<Payload>,
 }
 
 /// The messages, newest first.
@@ -69,7 +69,7 @@ pub(in crate::web) async fn one(app: State<Arc<App>>, frame: Frame, segment: Seg
     let axum::Json(message) = api::message(app, segment).await?;
     render(&One {
         frame,
-        pretty: message.body.as_deref().and_then(pretty),
+        payload: message.body.as_deref().map(Payload::of),
         message,
     })
 }
@@ -77,6 +77,5 @@ pub(in crate::web) async fn one(app: State<Arc<App>>, frame: Frame, segment: Seg
 /// Sends it again.
 pub(in crate::web) async fn replay(app: State<Arc<App>>, Segment(id): Segment) -> Result<Redirect, Problem> {
     let axum::Json(_) = api::replay(app, Segment(id.clone())).await?;
-    let id: String = url::form_urlencoded::byte_serialize(id.as_bytes()).collect();
-    Ok(Redirect::to(&format!("/messages/{id}")))
+    Ok(back_to("/messages", &id))
 }

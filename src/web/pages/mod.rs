@@ -14,7 +14,7 @@ use askama::Template;
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, Request};
 use axum::middleware::Next;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
@@ -145,10 +145,39 @@ pub(super) async fn problems(request: Request, next: Next) -> Response {
     Response::from_parts(parts, Body::from(html))
 }
 
-/// JSON laid out for people; `None` if it is none.
-fn pretty(text: &str) -> Option<String> {
-    let json: serde_json::Value = serde_json::from_str(text).ok()?;
-    serde_json::to_string_pretty(&json).ok()
+/// The most bytes that a page shows of a payload, raw and laid out each.
+const PAYLOAD_BYTES_MAX: usize = 6 * 1024;
+
+/// A payload as a page shows it: laid out where it is JSON, and its beginning where it is long.
+struct Payload {
+    pretty: Option<String>,
+    raw: String,
+    is_cut: bool,
+}
+
+impl Payload {
+    fn of(text: &str) -> Self {
+        let json = serde_json::from_str::<serde_json::Value>(text);
+        let pretty = json.and_then(|json| serde_json::to_string_pretty(&json)).ok();
+        let is_long = |text: &str| text.len() > PAYLOAD_BYTES_MAX;
+        Self {
+            is_cut: is_long(text) || pretty.as_deref().is_some_and(is_long),
+            pretty: pretty.as_deref().map(beginning),
+            raw: beginning(text),
+        }
+    }
+}
+
+fn beginning(text: &str) -> String {
+    let fits = |(at, c): &(usize, char)| at + c.len_utf8() <= PAYLOAD_BYTES_MAX;
+    text.char_indices().take_while(fits).map(|(_, c)| c).collect()
+}
+
+/// Back to the page of `id` below `path`, once something was done about it.
+fn back_to(path: &str, id: &str) -> Redirect {
+    let id: String = url::form_urlencoded::byte_serialize(id.as_bytes()).collect();
+    // A form's way to write a blank, which a path has not.
+    Redirect::to(&format!("{path}/{}", id.replace('+', "%20")))
 }
 
 /// A page as an answer.

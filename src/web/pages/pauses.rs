@@ -32,13 +32,10 @@ pub(in crate::web) async fn page(app: State<Arc<App>>, frame: Frame) -> Result<R
 }
 
 /// Begins one.
-pub(in crate::web) async fn pause(app: State<Arc<App>>, body: Body) -> Result<Redirect, Problem> {
+pub(in crate::web) async fn pause(State(app): State<Arc<App>>, body: Body) -> Result<Redirect, Problem> {
     let form = Form::read(body).await?;
-    let asked = serde_json::json!({
-        "app": form.get("app").unwrap_or_default().trim(),
-        "for": form.get("for").unwrap_or_default().trim(),
-    });
-    let Json(_) = api::pause(app, Body::from(asked.to_string())).await?;
+    let field = |name: &str| form.get(name).unwrap_or_default().trim();
+    api::begin_pause(&app, field("app"), field("for")).await?;
     Ok(Redirect::to("/pauses"))
 }
 

@@ -13,7 +13,7 @@ use super::super::extract::{Form, Segment};
 use super::super::problem::Problem;
 use super::super::trust;
 use super::plot::{self, Moment, Plot, Probe, Shape};
-use super::{Frame, RunRow, render};
+use super::{Frame, RunRow, back_to, render};
 use crate::domain::{Label, RunId, Timestamp};
 use crate::store::{EntryView, MessageView, PAGE_MAX, RunView};
 
@@ -274,29 +274,22 @@ fn probe_row(probe: &Probe) -> ProbeRow {
     }
 }
 
-/// Back to the run, once something was done about it.
-fn back(id: &str) -> Redirect {
-    let mut url = String::from("/runs/");
-    url.extend(url::form_urlencoded::byte_serialize(id.as_bytes()));
-    Redirect::to(&url)
-}
-
 /// Approves the rollback that the run waits with.
 pub(in crate::web) async fn approve(app: State<Arc<App>>, Segment(id): Segment) -> Result<Redirect, Problem> {
     let axum::Json(_) = api::approve(app, Segment(id.clone())).await?;
-    Ok(back(&id))
+    Ok(back_to("/runs", &id))
 }
 
 /// Ends the run.
 pub(in crate::web) async fn cancel(app: State<Arc<App>>, Segment(id): Segment) -> Result<Redirect, Problem> {
     let axum::Json(_) = api::cancel(app, Segment(id.clone())).await?;
-    Ok(back(&id))
+    Ok(back_to("/runs", &id))
 }
 
 /// Orders a rollback.
 pub(in crate::web) async fn order(app: State<Arc<App>>, Segment(id): Segment) -> Result<Redirect, Problem> {
     let axum::Json(_) = api::order(app, Segment(id.clone())).await?;
-    Ok(back(&id))
+    Ok(back_to("/runs", &id))
 }
 
 /// Keeps what a person says of the alarm.
@@ -309,7 +302,7 @@ pub(in crate::web) async fn label(
     let label = form.get("label").and_then(Label::of_word);
     let label = label.ok_or_else(|| Problem::bad_request("use the buttons of the page"))?;
     trust::keep(&app, &RunId::new(id.as_str()), label).await?;
-    Ok(back(&id))
+    Ok(back_to("/runs", &id))
 }
 
 #[cfg(test)]
@@ -411,7 +404,7 @@ mod tests {
     #[test]
     fn the_way_back_stays_here() {
         let to = |id: &str| {
-            back(id).into_response().headers()["location"]
+            back_to("/runs", id).into_response().headers()["location"]
                 .to_str()
                 .unwrap()
                 .to_owned()

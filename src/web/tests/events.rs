@@ -107,6 +107,16 @@ async fn whoever_comes_again_is_told_what_was_missed_or_to_read_all() {
         let mut stream = listen(&site, Ask::get(PATH).with("last-event-id", unknown)).await;
         assert_eq!(event(&site, &mut stream).await.1, "reset", "{unknown}");
     }
+    // Nobody looked for long: more may have passed than a look finds.
+    let newest = event(&site, &mut listen(&site, Ask::get(PATH)).await).await.0;
+    site.hand.advance(Duration::from_secs(60));
+    let mut late = listen(&site, Ask::get(PATH).with("last-event-id", &newest)).await;
+    assert_eq!(event(&site, &mut late).await.1, "reset");
+    assert_eq!(
+        event(&site, &mut again).await.1,
+        "reset",
+        "and who listened all the time"
+    );
 }
 
 #[tokio::test]

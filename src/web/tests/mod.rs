@@ -2,6 +2,7 @@
 
 mod events;
 mod hostile;
+mod lists;
 mod sign_in;
 
 use std::net::{IpAddr, SocketAddr};

@@ -99,6 +99,7 @@ async fn a_session_ends() {
 #[tokio::test]
 async fn sessions_are_bounded() {
     let site = site_with(TOKENS, |_| ()).await;
+    let admin = sign_in(&site, ADMIN).await;
     let first = sign_in(&site, READ).await;
     site.hand.advance(std::time::Duration::from_secs(1));
     let second = sign_in(&site, READ).await;
@@ -107,6 +108,7 @@ async fn sessions_are_bounded() {
     }
     assert_eq!(sees(&site, &first).await, 401, "the one used longest ago has ended");
     assert_eq!(sees(&site, &second).await, 200);
+    assert_eq!(sees(&site, &admin).await, 200, "readers push out readers");
 }
 
 #[tokio::test]
