@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use common::{CONNECTIONS, Server, delivery, get, measure, median, read_answer, signed, start};
+use common::{CONNECTIONS, Server, delivery, get, measure, median, read_answer, read_whole_answer, signed, start};
 use fleet::Fleet;
 use server::Cluster;
 
@@ -81,6 +81,7 @@ kind = "temps"
 url = "http://127.0.0.1:{port}"
 token = "{{{{ secret.TOKEN }}}}"
 secret = "{{{{ secret.HOOK }}}}"
+requests = "1000000/m"
 [network]
 allow = ["127.0.0.0/8"]
 [warmup]
@@ -153,8 +154,7 @@ async fn decide(name: &str, store: &str, agents: usize) {
     for number in 1..=DECISIONS {
         tell(number, true).await;
     }
-    // Known good: four passes, then a watch of a second.
-    tokio::time::sleep(Duration::from_secs(8)).await;
+    known_good(agents[0].1).await;
     let mut took = Vec::new();
     for number in 1..=DECISIONS {
         tell(number, false).await;
@@ -180,6 +180,27 @@ async fn decide(name: &str, store: &str, agents: usize) {
          with {} calls of the platform's API between",
         calls.saturating_sub(1)
     );
+}
+
+/// Returns when each app's first deployment is known to be good.
+async fn known_good(port: u16) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("a connection");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        stream.write_all(&get("/api/v1/apps")).await.expect("written");
+        let (status, body) = read_whole_answer(&mut stream).await;
+        let apps: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+        let known = |app: &&serde_json::Value| app["last_good"].is_string();
+        let good = apps["items"].as_array().expect("apps").iter().filter(known).count() as u64;
+        if status == 200 && good == DECISIONS {
+            return;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "{status}, {good} of {DECISIONS} are known to be good: {apps}"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// Delivers all of `bodies` over some connections.

@@ -111,6 +111,11 @@ pub async fn measure(ports: &[u16], round: Duration, request: MakeRequest) -> Ro
 
 /// Reads one answer with a content length; returns its status.
 pub async fn read_answer(stream: &mut TcpStream) -> u16 {
+    read_whole_answer(stream).await.0
+}
+
+/// Reads one answer with a content length; returns its status and its body.
+pub async fn read_whole_answer(stream: &mut TcpStream) -> (u16, Vec<u8>) {
     let mut buffer = Vec::with_capacity(1_024);
     loop {
         let mut chunk = [0; 2_048];
@@ -126,7 +131,8 @@ pub async fn read_answer(stream: &mut TcpStream) -> u16 {
             .find_map(|l| l.strip_prefix("content-length:"))
             .map_or(0, |l| l.trim().parse().unwrap_or(0));
         if buffer.len() >= end + 4 + length {
-            return head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
+            let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
+            return (status, buffer.split_off(end + 4));
         }
     }
 }

@@ -124,7 +124,7 @@ impl Reader<'_> {
             controls,
             endpoints,
             heartbeat,
-            base_settings,
+            base_settings: Arc::new(base_settings),
             policies,
             scopes,
             sources: Vec::new(),

@@ -77,7 +77,7 @@ pub struct Config {
     /// The receivers of outcomes, in source order.
     pub endpoints: Vec<Endpoint>,
     /// The settings of the top level; [`Config::settings_for`] says what holds for a deployment.
-    pub base_settings: Settings,
+    pub base_settings: Arc<Settings>,
     /// The policies, in source order: the first that matches holds.
     pub policies: Vec<Policy>,
     /// The files with checks; the main file is the first.
@@ -105,11 +105,14 @@ impl Config {
     /// The settings for `deployment`: the first policy that matches, whose gaps the top level fills.
     ///
     /// `base` comes from the policy, else from the main file's `[env.X]`, else from its top level.
-    pub fn settings_for(&self, deployment: &Deployment) -> Settings {
+    pub fn settings_for(&self, deployment: &Deployment) -> Arc<Settings> {
         let policy = self.policy_for(deployment);
-        let mut settings = policy.map_or(&self.base_settings, |policy| &policy.settings).clone();
-        if settings.base.is_none() {
-            settings.base = self.main_base(deployment).cloned();
+        let mut settings = Arc::clone(policy.map_or(&self.base_settings, |policy| &policy.settings));
+        // Runs share them where nothing of their own is in them: there may be thousands at once.
+        if settings.base.is_none()
+            && let Some(base) = self.main_base(deployment)
+        {
+            Arc::make_mut(&mut settings).base = Some(base.clone());
         }
         settings
     }

@@ -1,5 +1,6 @@
 //! What may be set per policy: mode, base address, warm-up, budget, watch and guards.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
@@ -145,7 +146,7 @@ pub struct Policy {
     /// For which.
     pub when: When,
     /// The settings.
-    pub settings: Settings,
+    pub settings: Arc<Settings>,
 }
 
 impl Reader<'_> {
@@ -197,7 +198,10 @@ impl Reader<'_> {
                 &mut self.problems,
                 &[("app", "when.app"), ("env", "when.env"), ("environment", "when.env")],
             );
-            policies.extend(settings.map(|settings| Policy { when, settings }));
+            policies.extend(settings.map(|settings| Policy {
+                when,
+                settings: Arc::new(settings),
+            }));
         }
         policies
     }

@@ -27,7 +27,7 @@ pub struct RunPlan {
     /// The config it came from; a run keeps the checks it began with.
     pub config: Arc<Config>,
     /// What applies to this deployment.
-    pub settings: Settings,
+    pub settings: Arc<Settings>,
     /// The checks, in the plan's order.
     pub checks: Vec<Arc<Check>>,
     /// The operator said by hand where the deployment answers.
@@ -37,7 +37,7 @@ pub struct RunPlan {
 impl RunPlan {
     /// The plan of a run whose deployment is not confirmed yet.
     pub fn unconfirmed(config: Arc<Config>) -> Self {
-        let settings = config.base_settings.clone();
+        let settings = Arc::clone(&config.base_settings);
         Self {
             address_given: false,
             plan: Plan::unconfirmed(),
@@ -60,7 +60,7 @@ impl RunPlan {
                 });
             }
         }
-        self.settings.base = Some(address);
+        Arc::make_mut(&mut self.settings).base = Some(address);
         self.address_given = true;
         self
     }

@@ -35,10 +35,13 @@ fn the_example_says_what_it_seems_to_say() {
     assert_eq!(production.rollback.cooldown, Duration::from_secs(20 * 60));
     assert_eq!(production.rollback.max_per_hour, 2);
     assert_eq!(production.warmup.limit, Limit::Auto);
-    assert_eq!(production.base.unwrap().as_str(), "https://shop.example.com/");
+    assert_eq!(production.base.as_ref().unwrap().as_str(), "https://shop.example.com/");
     let staging = config.settings_for(&deployment("shop-web", "staging"));
     assert_eq!(staging.mode, Mode::AlertOnly);
-    assert_eq!(staging.base.unwrap().as_str(), "https://shop.staging.example.com/");
+    assert_eq!(
+        staging.base.as_ref().unwrap().as_str(),
+        "https://shop.staging.example.com/"
+    );
 
     let saturday = Timestamp::parse_rfc3339("2026-03-14T12:00:00Z").unwrap();
     let freeze = config.freeze_now(&deployment("shop-web", "production"), saturday);
