@@ -492,6 +492,13 @@ pub(super) enum OutcomesCommand {
         #[command(flatten)]
         agent: AgentArgs,
     },
+    /// Switch an endpoint off until it is switched on again; what waits for it is kept.
+    Disable {
+        /// The endpoint.
+        name: String,
+        #[command(flatten)]
+        agent: AgentArgs,
+    },
 }
 
 #[derive(Debug, Args)]

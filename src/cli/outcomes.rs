@@ -21,14 +21,18 @@ pub(super) async fn run(args: &OutcomesArgs) -> anyhow::Result<Exit> {
     match &args.command {
         None => list(&args.agent).await,
         Some(OutcomesCommand::Test { name, agent }) => test(name, agent).await,
-        Some(OutcomesCommand::Enable { name, agent }) => {
-            let path = format!("/api/v1/endpoints/{}/enable", segment(name));
-            let answer = Remote::new(agent)?.change(Method::POST, &path, None).await?;
-            let status = answer.get("status").and_then(Value::as_str).unwrap_or("enabled");
-            println!("{} is {}", plain(name), plain(status));
-            Ok(Exit::Ok)
-        }
+        Some(OutcomesCommand::Enable { name, agent }) => switch(name, "enable", agent).await,
+        Some(OutcomesCommand::Disable { name, agent }) => switch(name, "disable", agent).await,
     }
+}
+
+/// Switches an endpoint on or off.
+async fn switch(name: &str, how: &str, agent: &AgentArgs) -> anyhow::Result<Exit> {
+    let path = format!("/api/v1/endpoints/{}/{how}", segment(name));
+    let answer = Remote::new(agent)?.change(Method::POST, &path, None).await?;
+    let status = answer.get("status").and_then(Value::as_str).unwrap_or("switched");
+    println!("{} is {}", plain(name), plain(status));
+    Ok(Exit::Ok)
 }
 
 async fn list(agent: &AgentArgs) -> anyhow::Result<Exit> {

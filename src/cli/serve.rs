@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::Exit;
 use super::args::{LogFormat, ServeArgs};
 use crate::clock::{Clock, Ids};
-use crate::config::{Config, Env, SystemEnv};
+use crate::config::{Config, ConfigFile, Env, SystemEnv};
 use crate::http::{Client, Network};
 use crate::runtime::{Agent, Parts};
 use crate::store::Store;
@@ -34,7 +34,7 @@ pub(super) async fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
         tracing::warn!("{}", warning.message);
     }
     let mut parts = parts(config, Arc::new(SystemEnv)).await?;
-    parts.config_path = Some(args.config.clone());
+    parts.config_file = Some(ConfigFile::new(args.config.clone(), Arc::clone(&parts.env)));
     // Before anybody is told that we listen: from then on a signal must find us ready to end well.
     let mut signals = StopSignals::new()?;
     let mut hang_up = signal(SignalKind::hangup())?;
@@ -68,7 +68,7 @@ pub(super) async fn parts(config: Config, env: Arc<dyn Env + Send + Sync>) -> an
         metrics,
         decide: crate::machine::advance,
         env,
-        config_path: None,
+        config_file: None,
     })
 }
 
@@ -100,7 +100,8 @@ impl Server {
             parts.clock.clone(),
             parts.ids.clone(),
             parts.metrics.clone(),
-        );
+        )
+        .with_config_file(parts.config_file.clone());
         let stop = CancellationToken::new();
         let listeners = web::serve(app, listener, admin, &stop);
         let admin_listen = admin_address.map(tracing::field::display);

@@ -65,7 +65,7 @@ impl Config {
 }
 
 /// Every value in `table` that is not itself a table of settings.
-fn leaves(table: &Table<'_>, explained: &mut Vec<Explained>) {
+pub(super) fn leaves(table: &Table<'_>, explained: &mut Vec<Explained>) {
     let mut left = entries("", table);
     while let Some((key, node)) = left.pop() {
         match node.value() {
@@ -87,7 +87,7 @@ fn entries<'a>(prefix: &str, table: &Table<'a>) -> Vec<(String, Node<'a>)> {
     table.entries().into_iter().rev().map(named).collect()
 }
 
-fn leaf(key: String, node: &Node<'_>) -> Explained {
+pub(super) fn leaf(key: String, node: &Node<'_>) -> Explained {
     Explained {
         key,
         value: node.place().text().to_owned(),

@@ -7,8 +7,10 @@
 mod assemble;
 mod checks;
 mod doubts;
+mod effective;
 mod env;
 mod explain;
+mod file;
 mod files;
 mod fleet;
 mod freeze;
@@ -43,8 +45,10 @@ use crate::outcome::Endpoint;
 use crate::step::Step;
 
 pub use crate::document::{Level, Problem, closest};
+pub use effective::{Change, Section};
 pub use env::{Env, FixedEnv, SystemEnv};
 pub use explain::{Explained, From};
+pub use file::ConfigFile;
 pub use freeze::{Freeze, FreezeError};
 pub use heartbeat::Heartbeat;
 pub use load::{INCLUDED_FILES_MAX, load};

@@ -26,6 +26,6 @@ pub use observation::{Class, Identity, Observation, Reason, Timing};
 pub use outcome::{Approval, CheckReport, Notice, Outcome, OutcomeEvent, RollbackReport};
 pub use retention::Retention;
 pub use share::Share;
-pub use time::Timestamp;
+pub use time::{Moment, Timestamp, rfc3339};
 pub use trust::{JudgedRun, Label};
 pub use verdict::{Mode, Severity, Verdict};

@@ -1,11 +1,12 @@
 //! A share and how sure it is.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The 97.5th percentile of the normal distribution: intervals hold 95 % of the time.
 const Z: f64 = 1.959_964;
 /// So many of so many, with its interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Share {
     /// How many.
     pub count: usize,

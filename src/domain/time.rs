@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// A moment in milliseconds since the Unix epoch.
 ///
@@ -58,6 +58,36 @@ impl Timestamp {
     /// Reads an RFC 3339 moment with any number of fraction digits; `None` if it is not one.
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         text.parse::<jiff::Timestamp>().ok().map(|t| Self(t.as_millisecond()))
+    }
+}
+
+/// Writes a moment as people and scripts read it: RFC 3339, or nothing where there is none. A [`Timestamp`] by itself is
+/// written as the number that the store keeps.
+///
+/// # Errors
+/// The serializer's own.
+pub fn rfc3339<S: Serializer>(at: &impl Moment, to: S) -> Result<S::Ok, S::Error> {
+    match at.moment() {
+        Some(at) => to.collect_str(&at),
+        None => to.serialize_none(),
+    }
+}
+
+/// What [`rfc3339`] writes: a moment, or perhaps one.
+pub trait Moment {
+    /// It, if there is one.
+    fn moment(&self) -> Option<Timestamp>;
+}
+
+impl Moment for Timestamp {
+    fn moment(&self) -> Option<Timestamp> {
+        Some(*self)
+    }
+}
+
+impl Moment for Option<Timestamp> {
+    fn moment(&self) -> Option<Timestamp> {
+        *self
     }
 }
 

@@ -1,11 +1,12 @@
 //! What has become of a run, as far as trust in its verdict goes.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{DeploymentId, RunId, Timestamp, Verdict};
 
 /// What a person says of an alarm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Label {
     /// The deployment was bad.

@@ -1,6 +1,5 @@
 //! The agent: its parts, put together and run until stopped.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Ids};
-use crate::config::{self, Config};
+use crate::config::{self, Config, ConfigFile};
 use crate::domain::{AgentId, Timestamp};
 use crate::http::Client;
 use crate::machine::{Advance, Event, Guard, Plan, RunState};
@@ -57,7 +56,7 @@ pub struct Parts {
     /// Where secrets and files come from, to read the config that an unfinished run began with.
     pub env: Arc<dyn config::Env + Send + Sync>,
     /// The file that the config came from, to be read again when it changes; none for a config that stays.
-    pub config_path: Option<PathBuf>,
+    pub config_file: Option<ConfigFile>,
 }
 
 /// A machine: what follows from an event.
@@ -234,8 +233,7 @@ fn reloader(
     stop: &CancellationToken,
 ) -> Option<Reloader> {
     Some(Reloader {
-        path: parts.config_path.clone()?,
-        env: Arc::clone(&parts.env),
+        file: parts.config_file.clone()?,
         config: Arc::clone(&parts.config),
         store: parts.store.clone(),
         protection,

@@ -1,7 +1,6 @@
 //! The config, read again when it changes on disk or when somebody asks: a good one comes into force, a bad one is refused
 //! and told of, and the one before stays.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::protection::{CONFIG, Protection};
-use crate::config::{self, Config, Level, Problem};
+use crate::config::{Config, ConfigFile, Level, Problem};
 use crate::store::Store;
 
 /// How often the files are looked at.
@@ -18,8 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Reads the config again.
 pub(super) struct Reloader {
-    pub(super) path: PathBuf,
-    pub(super) env: Arc<dyn config::Env + Send + Sync>,
+    pub(super) file: ConfigFile,
     pub(super) config: Arc<ArcSwap<Config>>,
     pub(super) store: Store,
     pub(super) protection: Protection,
@@ -67,8 +65,8 @@ impl Reloader {
     }
 
     async fn read(&self) -> Result<Config, Vec<Problem>> {
-        let (path, env) = (self.path.clone(), Arc::clone(&self.env));
-        let read = tokio::task::spawn_blocking(move || config::load(&path, env.as_ref())).await;
+        let file = self.file.clone();
+        let read = tokio::task::spawn_blocking(move || file.read()).await;
         // It panicked, or the runtime ends; then nothing is read, and the next look tells.
         read.unwrap_or_else(|_| Err(Vec::new()))
     }
@@ -122,7 +120,7 @@ impl Reloader {
         let Some(first) = errors.first() else { return true };
         let reason = format!(
             "{} is refused, and the config before it stays in force. {} to mend, the first at {}:{}: {}. `backstop lint` shows all",
-            self.path.display(),
+            self.file.path().display(),
             if errors.len() == 1 {
                 "1 problem".to_owned()
             } else {

@@ -1,22 +1,12 @@
 //! What people and scripts see of the store: the rows of the API and of the pages.
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::domain::Timestamp;
-
-fn moment<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(at)
-}
-
-fn moment_or_null<S: Serializer>(at: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
-    match at {
-        Some(at) => to.collect_str(at),
-        None => to.serialize_none(),
-    }
-}
+use crate::domain::{Timestamp, rfc3339};
 
 /// Some rows, and where the next page begins.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Page<T> {
     /// The rows.
     pub items: Vec<T>,
@@ -40,7 +30,7 @@ pub struct RunFilter {
 }
 
 /// A run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct RunView {
     /// Its id.
     pub id: String,
@@ -63,10 +53,12 @@ pub struct RunView {
     /// Why.
     pub reason: Option<String>,
     /// When it began.
-    #[serde(serialize_with = "moment")]
+    #[serde(serialize_with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     pub started_at: Timestamp,
     /// When it ended.
-    #[serde(serialize_with = "moment_or_null")]
+    #[serde(serialize_with = "rfc3339")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub ended_at: Option<Timestamp>,
     /// One more with each decision, so that two views of a run can be told apart.
     #[serde(skip)]
@@ -74,12 +66,13 @@ pub struct RunView {
 }
 
 /// One line of a run's story.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct EntryView {
     /// Its number; stories are paged by it.
     pub number: i64,
     /// When.
-    #[serde(serialize_with = "moment")]
+    #[serde(serialize_with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
     /// Its kind.
     pub kind: String,
@@ -90,14 +83,15 @@ pub struct EntryView {
 }
 
 /// A received delivery.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DeliveryView {
     /// Our id of it.
     pub id: String,
     /// The platform it came from.
     pub platform: String,
     /// When.
-    #[serde(serialize_with = "moment")]
+    #[serde(serialize_with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     pub received_at: Timestamp,
     /// The event in the platform's own word.
     pub event: Option<String>,
@@ -116,7 +110,7 @@ pub struct DeliveryView {
 }
 
 /// A message.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct MessageView {
     /// Its id.
     pub id: String,
@@ -135,10 +129,12 @@ pub struct MessageView {
     /// It should wake somebody.
     pub page: bool,
     /// When it was decided.
-    #[serde(serialize_with = "moment")]
+    #[serde(serialize_with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     /// When it is attempted next.
-    #[serde(serialize_with = "moment_or_null")]
+    #[serde(serialize_with = "rfc3339")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub next_attempt_at: Option<Timestamp>,
     /// Its body; only where one message is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -149,10 +145,11 @@ pub struct MessageView {
 }
 
 /// An attempt to deliver a message.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AttemptView {
     /// When.
-    #[serde(serialize_with = "moment")]
+    #[serde(serialize_with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
     /// The host it went to.
     pub host: String,
@@ -167,7 +164,7 @@ pub struct AttemptView {
 }
 
 /// An endpoint that something was queued for.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct EndpointView {
     /// Its name.
     pub name: String,
@@ -180,17 +177,19 @@ pub struct EndpointView {
     /// Attempts in a row that failed.
     pub failures: u32,
     /// When the first of them was.
-    #[serde(serialize_with = "moment_or_null")]
+    #[serde(serialize_with = "rfc3339")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub failing_since: Option<Timestamp>,
     /// Why it is switched off.
     pub off_reason: Option<String>,
     /// When it was switched off.
-    #[serde(serialize_with = "moment_or_null")]
+    #[serde(serialize_with = "rfc3339")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub off_since: Option<Timestamp>,
 }
 
 /// An app in an environment.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AppView {
     /// Its platform.
     pub platform: String,
@@ -205,11 +204,12 @@ pub struct AppView {
 }
 
 /// A pause.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PauseView {
     /// The app's name.
     pub app: String,
     /// Until when.
-    #[serde(serialize_with = "moment")]
+    #[serde(serialize_with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     pub until: Timestamp,
 }

@@ -6,9 +6,10 @@
 #[cfg(test)]
 mod tests;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::domain::{JudgedRun, Label, Share, Timestamp, Verdict};
+use crate::domain::{JudgedRun, Label, Share, Timestamp, Verdict, rfc3339};
 
 /// Verdicts, healthy and unhealthy, that it takes to tell.
 const JUDGED_MIN: usize = 20;
@@ -22,7 +23,7 @@ const DRILL_MS: u64 = 30 * 24 * 60 * 60_000;
 const DRILLED: &str = crate::machine::DRILLED;
 
 /// What became of a deployment that was found bad.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Happened {
     /// A person said that it was bad.
@@ -66,14 +67,15 @@ impl Happened {
 }
 
 /// A deployment that was found bad.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Alarm {
     /// The run.
     pub run: String,
     /// The deployment.
     pub deployment: String,
     /// When.
-    #[serde(serialize_with = "moment")]
+    #[serde(serialize_with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
     /// What was done.
     pub action: String,
@@ -88,7 +90,7 @@ pub struct Alarm {
 }
 
 /// How far one app in one environment can be trusted to auto-rollback.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Trust {
     /// Runs that ended healthy or degraded.
     pub healthy: usize,
@@ -97,7 +99,8 @@ pub struct Trust {
     /// False alarms among healthy deployments, with the 95 % interval.
     pub false_alarms: Share,
     /// When the last drill went through.
-    #[serde(serialize_with = "moment_or_null")]
+    #[serde(serialize_with = "rfc3339")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub drilled_at: Option<Timestamp>,
     /// Whether auto-rollback may be turned on.
     pub ready: bool,
@@ -193,15 +196,4 @@ fn missing(app: &str, healthy: usize, alarms: &[Alarm], drilled: bool, has_targe
         missing.push(format!("a drill: `backstop runs start {app} --drill`"));
     }
     missing
-}
-
-fn moment<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(at)
-}
-
-fn moment_or_null<S: Serializer>(at: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
-    match at {
-        Some(at) => to.collect_str(at),
-        None => to.serialize_none(),
-    }
 }

@@ -19,6 +19,7 @@ use serde::Serialize;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 use super::App;
 use super::gate::Pass;
@@ -44,7 +45,7 @@ const KEPT_MAX: usize = 256;
 const TAIL: usize = 50;
 
 /// What is told of one change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct Change {
     /// `run`, `delivery`, `message`, `pause` or `protection`.
     kind: &'static str,
@@ -239,7 +240,10 @@ impl Stream {
     }
 }
 
-/// Streams what changes until the listener goes, may not listen any more, or the agent stops.
+/// Streams what changes, as server-sent events, until the listener goes, may not listen any more, or the agent stops.
+#[utoipa::path(get, path = "/api/v1/events", operation_id = "listen", tag = "events",
+    params(("last-event-id" = Option<String>, Header, description = "The last event's id, to be told of what was missed")),
+    responses((status = 200, description = "Events `change`, each with a `Change`, and `reset`", content_type = "text/event-stream", body = Change)))]
 pub(super) async fn listen(
     State(app): State<Arc<App>>,
     Extension(pass): Extension<Pass>,

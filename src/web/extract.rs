@@ -78,6 +78,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        // Nothing of ours holds one, and PostgreSQL does not take it.
+        if parts.uri.query().is_some_and(|query| query.contains("%00")) {
+            return Err(Problem::bad_request("the query holds a null character"));
+        }
         Query::<T>::try_from_uri(&parts.uri)
             .map(|Query(asked)| Self(asked))
             .map_err(|error| Problem::bad_request(format!("the query cannot be read: {}", error.body_text())))

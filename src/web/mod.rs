@@ -13,7 +13,6 @@ mod harden;
 mod health;
 mod limit;
 mod metrics;
-mod outbox;
 mod pages;
 mod problem;
 mod redact;
@@ -31,13 +30,13 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{delete, get, post};
+use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Ids};
-use crate::config::Config;
+use crate::config::{Config, ConfigFile};
 use crate::runtime::Handle;
 use crate::store::Store;
 use crate::telemetry::Metrics;
@@ -49,6 +48,7 @@ pub use server::Limits;
 /// What the handlers work with.
 pub struct App {
     config: Arc<ArcSwap<Config>>,
+    config_file: Option<ConfigFile>,
     store: Store,
     handle: Handle,
     clock: Clock,
@@ -76,6 +76,7 @@ impl App {
         let events = events::Events::new(ids.next("evt", clock.now()));
         Self {
             config,
+            config_file: None,
             store,
             handle,
             clock,
@@ -87,6 +88,15 @@ impl App {
             refusals: refusals::Refusals::default(),
             sessions: session::Sessions::default(),
             events,
+        }
+    }
+
+    /// The same, which says how the config and the `file` that it came from compare.
+    #[must_use]
+    pub fn with_config_file(self, file: Option<ConfigFile>) -> Self {
+        Self {
+            config_file: file,
+            ..self
         }
     }
 }
@@ -140,7 +150,7 @@ fn asset_routes() -> Routes {
 }
 
 fn gated_routes(app: &Arc<App>) -> Routes {
-    Router::new()
+    api::routes()
         .route("/", get(pages::overview::page))
         .route("/runs/{id}", get(pages::run::page))
         .route("/runs/{id}/approve", post(pages::run::approve))
@@ -155,33 +165,13 @@ fn gated_routes(app: &Arc<App>) -> Routes {
         .route("/endpoints", get(pages::endpoints::page))
         .route("/endpoints/{name}/test", post(pages::endpoints::test))
         .route("/endpoints/{name}/enable", post(pages::endpoints::enable))
+        .route("/endpoints/{name}/disable", post(pages::endpoints::disable))
         .route("/endpoints/{name}/replay", post(pages::endpoints::replay))
         .route("/pauses", get(pages::pauses::page).post(pages::pauses::pause))
         .route("/pauses/{app}/resume", post(pages::pauses::resume))
         .route("/trust", get(trust::page).post(trust::label_by_form))
+        .route("/config", get(pages::config::page))
         .route("/metrics", get(metrics::show))
-        .route("/api/v1/events", get(events::listen))
-        .route("/api/v1/runs", get(api::runs).post(api::start))
-        .route("/api/v1/trust", get(trust::list))
-        .route("/api/v1/runs/{id}/label", post(trust::label))
-        .route("/api/v1/runs/{id}", get(api::run))
-        .route("/api/v1/runs/{id}/journal", get(api::journal))
-        .route("/api/v1/runs/{id}/cancel", post(api::cancel))
-        .route("/api/v1/runs/{id}/approve", post(api::approve))
-        .route("/api/v1/runs/{id}/rollback", post(api::order))
-        .route("/api/v1/deliveries", get(api::deliveries))
-        .route("/api/v1/deliveries/{id}", get(api::delivery))
-        .route("/api/v1/refusals", get(refusals::list))
-        .route("/api/v1/messages", get(api::messages))
-        .route("/api/v1/messages/{id}", get(api::message))
-        .route("/api/v1/messages/{id}/replay", post(api::replay))
-        .route("/api/v1/messages/replay", post(outbox::replay))
-        .route("/api/v1/endpoints", get(outbox::endpoints))
-        .route("/api/v1/endpoints/{name}/test", post(outbox::test))
-        .route("/api/v1/endpoints/{name}/enable", post(outbox::enable))
-        .route("/api/v1/apps", get(api::apps))
-        .route("/api/v1/pauses", get(api::pauses).post(api::pause))
-        .route("/api/v1/pauses/{app}", delete(api::resume))
         .route_layer(from_fn_with_state(Arc::clone(app), gate::gate))
         .route("/sign-in", get(sign_in::show).post(sign_in::enter))
         .route("/sign-out", post(sign_in::leave))

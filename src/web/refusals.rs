@@ -9,13 +9,14 @@ use axum::extract::State;
 use http::request::Parts;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+use utoipa::{IntoParams, ToSchema};
 
 use super::App;
 use super::api::All;
 use super::extract::Asked;
 use super::server::Peer;
 use crate::config::PlatformConfig;
-use crate::domain::{Notice, OutcomeEvent, PlatformName, Timestamp};
+use crate::domain::{Notice, OutcomeEvent, PlatformName, Timestamp, rfc3339};
 use crate::ingest::{self, Explanation, Received, Refused};
 
 /// Refusals kept of one platform.
@@ -31,10 +32,17 @@ const EXPLAIN_EVERY_MS: i64 = 1_000;
 const TELL_EVERY_MS: i64 = 60 * 60 * 1_000;
 
 /// A refused delivery.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Refusal)]
 pub(super) struct Entry {
+    /// When.
+    #[serde(serialize_with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     pub(super) at: Timestamp,
+    /// The platform whose address it was sent to.
+    #[schema(value_type = String)]
     pub(super) platform: PlatformName,
+    /// The address that it came from.
     pub(super) peer: Option<String>,
     /// Why, in a sentence.
     pub(super) reason: String,
@@ -44,6 +52,7 @@ pub(super) struct Entry {
     headers: Vec<String>,
     /// Bytes of its body; `null` for a body that was not kept, because nothing signed it.
     body_bytes: Option<usize>,
+    /// The hash of a body that was not kept, in hex.
     body_sha256: Option<String>,
     /// The start of a body whose signature holds.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,9 +72,11 @@ struct Kept {
 pub(super) struct Refusals(Mutex<BTreeMap<PlatformName, Kept>>);
 
 /// Which platform's.
-#[derive(Debug, Default, serde::Deserialize)]
+#[derive(Debug, Default, serde::Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
 pub(super) struct RefusalsAsked {
+    /// Only of this platform.
     platform: Option<String>,
 }
 
@@ -163,7 +174,9 @@ fn entry(
     }
 }
 
-/// `GET /api/v1/refusals`: the newest first.
+/// The last deliveries that were refused, newest first, and why. They are kept in memory alone.
+#[utoipa::path(get, path = "/api/v1/refusals", operation_id = "list_refusals", tag = "deliveries", params(RefusalsAsked),
+    responses((status = 200, description = "All that are kept", body = All<Entry>)))]
 pub(super) async fn list(State(app): State<Arc<App>>, Asked(asked): Asked<RefusalsAsked>) -> Json<All<Entry>> {
     let mut items: Vec<Entry> = {
         let all = app.refusals.0.lock().unwrap_or_else(PoisonError::into_inner);

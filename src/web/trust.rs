@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{Redirect, Response};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::App;
 use super::api::{All, Answer, Done, change, unreadable};
@@ -22,7 +23,7 @@ use crate::trust::{Trust, trust};
 const ALARMS_SHOWN: usize = 20;
 
 /// One app in one environment.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct AppTrust {
     platform: String,
     app: String,
@@ -44,9 +45,10 @@ impl AppTrust {
 }
 
 /// A person's word on an alarm.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct LabelAsked {
+pub(super) struct LabelAsked {
+    /// Whether the deployment was bad, as the run said.
     label: Label,
 }
 
@@ -73,6 +75,9 @@ async fn all(app: &App) -> Result<Vec<AppTrust>, store::Error> {
     Ok(found)
 }
 
+/// Of each app in each environment: what auto-rollback did or would have done, and whether that was right.
+#[utoipa::path(get, path = "/api/v1/trust", operation_id = "list_trust", tag = "trust",
+    responses((status = 200, description = "All of them", body = All<AppTrust>)))]
 pub(super) async fn list(State(app): State<Arc<App>>) -> Answer<All<AppTrust>> {
     let items = all(&app).await.map_err(|error| unreadable(&error))?;
     Ok(Json(All { items }))
@@ -83,6 +88,10 @@ pub(super) async fn page(State(app): State<Arc<App>>, frame: Frame) -> Result<Re
     render(&Page { apps, frame })
 }
 
+/// Keeps a person's word on whether a run was right to find its deployment bad.
+#[utoipa::path(post, path = "/api/v1/runs/{id}/label", operation_id = "label_run", tag = "trust",
+    params(("id" = String, Path, description = "The run")), request_body = LabelAsked,
+    responses((status = 200, description = "It is kept", body = Done)))]
 pub(super) async fn label(State(app): State<Arc<App>>, Segment(id): Segment, body: Body) -> Answer<Done> {
     let asked: LabelAsked = change(body, r#"send `{"label": "right"}` or `{"label": "wrong"}`"#).await?;
     keep(&app, &RunId::new(id), asked.label).await?;

@@ -13,5 +13,7 @@ export const pages = [
   { name: "message", path: () => "/messages/msg_hostile", shows: ["Attempts", "Payload"], hostile: true },
   { name: "endpoints", path: () => "/endpoints", shows: ["tests", "Delivered"] },
   { name: "pauses", path: () => "/pauses", shows: ["Pauses"], hostile: true },
+  { name: "config", path: () => "/config", shows: ["In force", "built in", "outcome.tests"] },
+  { name: "config-check", path: () => "/config?check=home", shows: ["Check home", "expect"] },
   { name: "trust", path: () => "/trust", shows: ["Trust"], hostile: true },
 ];

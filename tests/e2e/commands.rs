@@ -140,6 +140,10 @@ async fn endpoints_are_listed_tried_and_switched_on() {
     must(&stage, &["outcomes"], "off: it answered 410 Gone").await;
     must(&stage, &["outcomes", "enable", "tests"], "enabled").await;
     must(&stage, &["outcomes", "enable", "tests"], "already on").await;
+    must(&stage, &["outcomes", "disable", "tests"], "disabled").await;
+    must(&stage, &["outcomes", "disable", "tests"], "already off").await;
+    must(&stage, &["outcomes"], "off: it was switched off by hand").await;
+    must(&stage, &["outcomes", "enable", "tests"], "enabled").await;
     let before = stage.receiver.all().len();
     must(
         &stage,

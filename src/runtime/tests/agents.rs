@@ -233,7 +233,7 @@ impl Site {
             metrics: Metrics::new(),
             decide: self.bug.map_or(crate::machine::advance, Bug::decide),
             env: Arc::new(FixedEnv::default()),
-            config_path: None,
+            config_file: None,
         };
         let mut agent = None;
         for _ in 0..20 {

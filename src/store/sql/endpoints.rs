@@ -12,7 +12,9 @@ const PROBE_EVERY_MS: u32 = 15 * 60 * 1_000;
 /// Counts an attempt. One that went well ends what there was, and switches the endpoint on again.
 pub(crate) fn fared(db: &dyn Db, name: &EndpointName, well: bool, at: Timestamp) -> Result<Faring, Error> {
     if well {
-        forget(db, name)?;
+        // One that is off for good stays so: what was on its way may still arrive.
+        let sql = "DELETE FROM endpoints WHERE name = ?1 AND (off_since IS NULL OR probe_at IS NOT NULL)";
+        db.execute(sql, values![name.as_str()])?;
         return Ok(Faring::default());
     }
     let sql = "INSERT INTO endpoints (name, failures, since, told) VALUES (?1, 1, ?2, 0)
@@ -48,7 +50,7 @@ pub(crate) fn tell(db: &dyn Db, name: &EndpointName, messages: &[NewMessage]) ->
 }
 
 /// Switches an endpoint off. What waits for it is kept, so that it can be delivered when it is on again; with `probed`, one
-/// message is tried from time to time.
+/// message is tried from time to time, else it is off until a person switches it on. Whether that is news.
 pub(crate) fn off(
     db: &dyn Db,
     name: &EndpointName,
@@ -60,9 +62,14 @@ pub(crate) fn off(
     let probe_at = probed.then(|| now.plus_ms(PROBE_EVERY_MS.into()).as_millis());
     let sql = "INSERT INTO endpoints (name, failures, since, told) VALUES (?1, 0, ?2, 0) ON CONFLICT (name) DO NOTHING";
     db.execute(sql, values![name.as_str(), now.as_millis()])?;
-    let sql = "UPDATE endpoints SET off_reason = ?2, off_since = ?3, probe_at = ?4, told = 1
-               WHERE name = ?1 AND off_since IS NULL";
-    let first = db.execute(sql, values![name.as_str(), reason, now.as_millis(), probe_at])? > 0;
+    let news = match probed {
+        true => "off_since IS NULL",
+        false => "(off_since IS NULL OR probe_at IS NOT NULL)",
+    };
+    let sql = format!(
+        "UPDATE endpoints SET off_reason = ?2, off_since = ?3, probe_at = ?4, told = 1 WHERE name = ?1 AND {news}"
+    );
+    let first = db.execute(&sql, values![name.as_str(), reason, now.as_millis(), probe_at])? > 0;
     if first {
         messages
             .iter()

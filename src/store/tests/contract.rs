@@ -373,6 +373,61 @@ pub(super) async fn an_endpoint_that_is_off_is_left_alone_until_it_is_wanted_aga
     );
 }
 
+pub(super) async fn an_endpoint_that_is_off_for_good_stays_so(open: Open) {
+    let store = open.store;
+    let ops = crate::domain::EndpointName::new("ops");
+    let messages = vec![message(1, false), message(2, false)];
+    store
+        .commit(Commit {
+            messages,
+            ..commit(run(1, 1))
+        })
+        .await
+        .unwrap();
+    let soon = START.plus_ms(1_000);
+    let taken = store.take_due(&"agt_1".into(), soon, due_any(10)).await.unwrap();
+    let off = async |reason: &str, probed| {
+        let reason = reason.to_owned();
+        store
+            .endpoint_off(ops.clone(), reason, probed, Vec::new())
+            .await
+            .unwrap()
+    };
+    let reason = async || store.endpoints().await.unwrap()[0].off_reason.clone();
+    assert!(off("it keeps failing", true).await);
+    assert!(!off("it keeps failing", true).await, "no news");
+    assert!(off("by hand", false).await, "it is probed no more");
+    assert!(!off("it keeps failing", true).await, "a person's word stays");
+    assert_eq!(reason().await.as_deref(), Some("by hand"));
+    // What was on its way when it was switched off arrives.
+    let attempt = Attempt {
+        message: taken[0].id.clone(),
+        endpoint: ops.clone(),
+        at: START.plus_ms(1_000),
+        url_host: "ops.example.com".to_owned(),
+        status: Some(204),
+        error: None,
+        response: String::new(),
+        latency_ms: 5,
+    };
+    store.record_attempt(attempt, Next::Delivered).await.unwrap();
+    assert_eq!(reason().await.as_deref(), Some("by hand"));
+    let later = START.plus_ms(24 * 60 * 60 * 1_000);
+    assert!(
+        store
+            .take_due(&"agt_1".into(), later, due_any(10))
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert!(store.endpoint_on(ops.clone()).await.unwrap());
+    assert_eq!(reason().await, None);
+    assert_eq!(
+        store.take_due(&"agt_1".into(), later, due_any(10)).await.unwrap().len(),
+        1
+    );
+}
+
 pub(super) async fn lists_are_paged_and_filtered(open: Open) {
     let store = open.store;
     for number in 1..=5 {

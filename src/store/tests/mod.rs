@@ -142,6 +142,7 @@ on_every_engine! {
         what_was_seen_of_the_version_before_gives_way_to_a_newer_look,
         messages_are_due_gravest_first_until_they_are_delivered_or_dead,
         an_endpoint_that_is_off_is_left_alone_until_it_is_wanted_again,
+        an_endpoint_that_is_off_for_good_stays_so,
         lists_are_paged_and_filtered,
         a_pause_ends_by_itself_or_by_hand,
         a_failing_item_leaves_those_beside_it_alone,

@@ -9,8 +9,9 @@ use axum::response::{Redirect, Response};
 
 use super::{Frame, back_to, render};
 use crate::web::App;
+use crate::web::api::endpoints::{self, EndpointAnswer};
+use crate::web::api::messages::{ReplayAsked, replay_asked};
 use crate::web::extract::Segment;
-use crate::web::outbox::{self, EndpointAnswer, ReplayAsked};
 use crate::web::problem::Problem;
 
 #[derive(Template)]
@@ -22,7 +23,7 @@ struct Page {
 
 /// Every endpoint.
 pub(in crate::web) async fn page(app: State<Arc<App>>, frame: Frame) -> Result<Response, Problem> {
-    let Json(all) = outbox::endpoints(app).await?;
+    let Json(all) = endpoints::list(app).await?;
     render(&Page {
         frame,
         endpoints: all.items,
@@ -31,18 +32,24 @@ pub(in crate::web) async fn page(app: State<Arc<App>>, frame: Frame) -> Result<R
 
 /// Sends it a test, and shows what comes of it.
 pub(in crate::web) async fn test(app: State<Arc<App>>, name: Segment) -> Result<Redirect, Problem> {
-    let Json(queued) = outbox::test(app, name).await?;
+    let Json(queued) = endpoints::test(app, name).await?;
     Ok(back_to("/messages", &queued.message))
 }
 
 /// Switches it on again.
 pub(in crate::web) async fn enable(app: State<Arc<App>>, name: Segment) -> Result<Redirect, Problem> {
-    let Json(_) = outbox::enable(app, name).await?;
+    let Json(_) = endpoints::enable(app, name).await?;
+    Ok(Redirect::to("/endpoints"))
+}
+
+/// Switches it off until a person switches it on.
+pub(in crate::web) async fn disable(app: State<Arc<App>>, name: Segment) -> Result<Redirect, Problem> {
+    let Json(_) = endpoints::disable(app, name).await?;
     Ok(Redirect::to("/endpoints"))
 }
 
 /// Sends again what it missed: everything that was given up.
 pub(in crate::web) async fn replay(State(app): State<Arc<App>>, Segment(name): Segment) -> Result<Redirect, Problem> {
-    outbox::replay_asked(&app, ReplayAsked::given_up(name)).await?;
+    replay_asked(&app, ReplayAsked::given_up(name)).await?;
     Ok(Redirect::to("/endpoints"))
 }

@@ -66,7 +66,7 @@ pub(in crate::web) async fn list(
 
 /// One message.
 pub(in crate::web) async fn one(app: State<Arc<App>>, frame: Frame, segment: Segment) -> Result<Response, Problem> {
-    let axum::Json(message) = api::message(app, segment).await?;
+    let axum::Json(message) = api::messages::one(app, segment).await?;
     render(&One {
         frame,
         payload: message.body.as_deref().map(Payload::of),
@@ -76,6 +76,6 @@ pub(in crate::web) async fn one(app: State<Arc<App>>, frame: Frame, segment: Seg
 
 /// Sends it again.
 pub(in crate::web) async fn replay(app: State<Arc<App>>, Segment(id): Segment) -> Result<Redirect, Problem> {
-    let axum::Json(_) = api::replay(app, Segment(id.clone())).await?;
+    let axum::Json(_) = api::messages::replay(app, Segment(id.clone())).await?;
     Ok(back_to("/messages", &id))
 }

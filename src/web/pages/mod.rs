@@ -1,5 +1,6 @@
 //! The pages. Text from platforms and apps is escaped by the templates; they carry no script and no style of their own.
 
+pub(super) mod config;
 pub(super) mod deliveries;
 pub(super) mod endpoints;
 pub(super) mod messages;
@@ -38,13 +39,14 @@ pub(super) async fn script() -> Response {
 }
 
 /// The pages that the navigation leads to: address and name.
-const PLACES: [(&str, &str); 6] = [
+const PLACES: [(&str, &str); 7] = [
     ("/", "Overview"),
     ("/deliveries", "Deliveries"),
     ("/messages", "Messages"),
     ("/endpoints", "Endpoints"),
     ("/pauses", "Pauses"),
     ("/trust", "Trust"),
+    ("/config", "Config"),
 ];
 
 /// What is around every page: who looks at it, where it stands in the navigation, and how it stays up to date.

@@ -11,7 +11,7 @@ use axum::response::{Redirect, Response};
 use super::{Frame, render};
 use crate::store::PauseView;
 use crate::web::App;
-use crate::web::api;
+use crate::web::api::pauses;
 use crate::web::extract::{Form, Segment};
 use crate::web::problem::Problem;
 
@@ -24,7 +24,7 @@ struct Page {
 
 /// The pauses that last.
 pub(in crate::web) async fn page(app: State<Arc<App>>, frame: Frame) -> Result<Response, Problem> {
-    let Json(all) = api::pauses(app).await?;
+    let Json(all) = pauses::list(app).await?;
     render(&Page {
         frame,
         pauses: all.items,
@@ -35,12 +35,12 @@ pub(in crate::web) async fn page(app: State<Arc<App>>, frame: Frame) -> Result<R
 pub(in crate::web) async fn pause(State(app): State<Arc<App>>, body: Body) -> Result<Redirect, Problem> {
     let form = Form::read(body).await?;
     let field = |name: &str| form.get(name).unwrap_or_default().trim();
-    api::begin_pause(&app, field("app"), field("for")).await?;
+    pauses::pause(&app, field("app"), field("for")).await?;
     Ok(Redirect::to("/pauses"))
 }
 
 /// Ends one.
 pub(in crate::web) async fn resume(app: State<Arc<App>>, name: Segment) -> Result<Redirect, Problem> {
-    let Json(_) = api::resume(app, name).await?;
+    let Json(_) = pauses::resume(app, name).await?;
     Ok(Redirect::to("/pauses"))
 }

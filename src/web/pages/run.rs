@@ -8,7 +8,8 @@ use axum::extract::State;
 use axum::response::{Redirect, Response};
 
 use super::super::App;
-use super::super::api::{self, no_run, unreadable};
+use super::super::api::runs::{self, no_run};
+use super::super::api::unreadable;
 use super::super::extract::{Form, Segment};
 use super::super::problem::Problem;
 use super::super::trust;
@@ -276,19 +277,19 @@ fn probe_row(probe: &Probe) -> ProbeRow {
 
 /// Approves the rollback that the run waits with.
 pub(in crate::web) async fn approve(app: State<Arc<App>>, Segment(id): Segment) -> Result<Redirect, Problem> {
-    let axum::Json(_) = api::approve(app, Segment(id.clone())).await?;
+    let axum::Json(_) = runs::approve(app, Segment(id.clone())).await?;
     Ok(back_to("/runs", &id))
 }
 
 /// Ends the run.
 pub(in crate::web) async fn cancel(app: State<Arc<App>>, Segment(id): Segment) -> Result<Redirect, Problem> {
-    let axum::Json(_) = api::cancel(app, Segment(id.clone())).await?;
+    let axum::Json(_) = runs::cancel(app, Segment(id.clone())).await?;
     Ok(back_to("/runs", &id))
 }
 
 /// Orders a rollback.
 pub(in crate::web) async fn order(app: State<Arc<App>>, Segment(id): Segment) -> Result<Redirect, Problem> {
-    let axum::Json(_) = api::order(app, Segment(id.clone())).await?;
+    let axum::Json(_) = runs::roll_back(app, Segment(id.clone())).await?;
     Ok(back_to("/runs", &id))
 }
 

@@ -4,12 +4,13 @@ use super::*;
 use crate::domain::{EndpointName, MessageId, OutcomeEvent};
 use crate::store::{NewDelivery, NewMessage};
 
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
     "/deliveries",
     "/deliveries/dlv_1",
     "/messages",
     "/messages/whk_1",
     "/endpoints",
+    "/config",
     "/pauses",
 ];
 
@@ -53,7 +54,7 @@ async fn what_others_wrote_stays_text() {
         let (status, _, page) = site.get(path).await;
         assert_eq!(status, StatusCode::OK, "{path}");
         assert!(!page.contains("<script>") && !page.contains("<img"), "{path}: {page}");
-        let shows = !matches!(path, "/messages" | "/endpoints");
+        let shows = !matches!(path, "/messages" | "/endpoints" | "/config");
         assert_eq!(page.contains("alert(1)"), shows, "{path}: {page}");
     }
     assert_eq!(site.get("/deliveries/dlv_2").await.0, StatusCode::NOT_FOUND);
@@ -100,6 +101,7 @@ async fn whoever_may_only_see_is_given_nothing_to_press() {
         "/messages/whk_1/replay",
         "/endpoints/ops/test",
         "/endpoints/ops/enable",
+        "/endpoints/ops/disable",
         "/endpoints/ops/replay",
         "/pauses",
         "/pauses/shop/resume",

@@ -1,5 +1,7 @@
 //! Who may ask, and that what others wrote stays text.
 
+mod config;
+mod document;
 mod events;
 mod hostile;
 mod lists;
