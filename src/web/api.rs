@@ -16,7 +16,7 @@ use super::redact;
 use crate::domain::{DeliveryId, MessageId, RunId};
 use crate::runtime::{ApprovalError, Approver, CancelError, OrderError, StartRunError};
 use crate::store::{
-    self, AppView, DeliveryView, EntryView, MessageView, PAGE_MAX, Page, PauseView, RunFilter, RunView,
+    self, AppView, DeliveryView, EntryView, MessageFilter, MessageView, PAGE_MAX, Page, PauseView, RunView,
 };
 
 /// Rows in a page unless asked otherwise.
@@ -36,28 +36,64 @@ pub(super) type Answer<T> = Result<Json<T>, Problem>;
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RunsAsked {
-    app: Option<String>,
-    environment: Option<String>,
-    verdict: Option<String>,
-    before: Option<String>,
-    limit: Option<usize>,
+    /// Of this app.
+    pub(super) app: Option<String>,
+    /// In this environment.
+    pub(super) environment: Option<String>,
+    /// With this verdict.
+    pub(super) verdict: Option<String>,
+    /// Where this was done.
+    pub(super) action: Option<String>,
+    /// Begun then or later: a moment, a day, or how long ago.
+    pub(super) since: Option<String>,
+    /// Begun before.
+    pub(super) until: Option<String>,
+    /// The last page's `next`.
+    pub(super) before: Option<String>,
+    /// Rows at most, up to 200.
+    pub(super) limit: Option<usize>,
 }
 
-/// Which page.
+/// Which deliveries, and which page of them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct PageAsked {
-    before: Option<String>,
-    limit: Option<usize>,
+pub(super) struct DeliveriesAsked {
+    /// From this platform.
+    pub(super) platform: Option<String>,
+    /// About this app.
+    pub(super) app: Option<String>,
+    /// Of this event, in the platform's own word.
+    pub(super) event: Option<String>,
+    /// Received then or later: a moment, a day, or how long ago.
+    pub(super) since: Option<String>,
+    /// Received before.
+    pub(super) until: Option<String>,
+    /// The last page's `next`.
+    pub(super) before: Option<String>,
+    /// Rows at most, up to 200.
+    pub(super) limit: Option<usize>,
 }
 
 /// Which messages, and which page of them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct MessagesAsked {
-    run: Option<String>,
-    before: Option<String>,
-    limit: Option<usize>,
+    /// Of this run.
+    pub(super) run: Option<String>,
+    /// To this endpoint.
+    pub(super) endpoint: Option<String>,
+    /// Of this event.
+    pub(super) event: Option<String>,
+    /// That stand so: `queued`, `delivered` or `dead`.
+    pub(super) state: Option<String>,
+    /// Decided then or later: a moment, a day, or how long ago.
+    pub(super) since: Option<String>,
+    /// Decided before.
+    pub(super) until: Option<String>,
+    /// The last page's `next`.
+    pub(super) before: Option<String>,
+    /// Rows at most, up to 200.
+    pub(super) limit: Option<usize>,
 }
 
 /// Which page of a story.
@@ -110,13 +146,7 @@ pub(super) fn unreadable(error: &store::Error) -> Problem {
 }
 
 pub(super) async fn runs(State(app): State<Arc<App>>, Asked(asked): Asked<RunsAsked>) -> Answer<Page<RunView>> {
-    let filter = RunFilter {
-        app: asked.app,
-        environment: asked.environment,
-        verdict: asked.verdict,
-        before: asked.before,
-        limit: limit(asked.limit)?,
-    };
+    let filter = asked.filter(limit(asked.limit)?, app.clock.now())?;
     app.store
         .list_runs(filter)
         .await
@@ -131,7 +161,12 @@ pub(super) async fn run(State(app): State<Arc<App>>, Segment(id): Segment) -> An
             return Ok(None);
         };
         let journal = app.store.journal(&id, 0, PAGE_MAX).await?;
-        let messages = app.store.list_messages(Some(id.clone()), None, PAGE_MAX).await?.items;
+        let told = MessageFilter {
+            run: Some(id.to_string()),
+            limit: PAGE_MAX,
+            ..MessageFilter::default()
+        };
+        let messages = app.store.list_messages(told).await?.items;
         Ok(Some(RunAnswer { run, journal, messages }))
     };
     match read.await {
@@ -252,10 +287,11 @@ pub(super) async fn order(State(app): State<Arc<App>>, Segment(id): Segment) -> 
 
 pub(super) async fn deliveries(
     State(app): State<Arc<App>>,
-    Asked(asked): Asked<PageAsked>,
+    Asked(asked): Asked<DeliveriesAsked>,
 ) -> Answer<Page<DeliveryView>> {
-    let page = app.store.list_deliveries(asked.before, limit(asked.limit)?);
-    page.await.map(Json).map_err(|error| unreadable(&error))
+    let filter = asked.filter(limit(asked.limit)?, app.clock.now())?;
+    let page = app.store.list_deliveries(filter).await;
+    page.map(Json).map_err(|error| unreadable(&error))
 }
 
 pub(super) async fn delivery(State(app): State<Arc<App>>, Segment(id): Segment) -> Answer<DeliveryView> {
@@ -270,10 +306,9 @@ pub(super) async fn messages(
     State(app): State<Arc<App>>,
     Asked(asked): Asked<MessagesAsked>,
 ) -> Answer<Page<MessageView>> {
-    let page = app
-        .store
-        .list_messages(asked.run.map(RunId::new), asked.before, limit(asked.limit)?);
-    page.await.map(Json).map_err(|error| unreadable(&error))
+    let filter = asked.filter(limit(asked.limit)?, app.clock.now())?;
+    let page = app.store.list_messages(filter).await;
+    page.map(Json).map_err(|error| unreadable(&error))
 }
 
 pub(super) async fn message(State(app): State<Arc<App>>, Segment(id): Segment) -> Answer<MessageView> {

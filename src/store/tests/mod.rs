@@ -2,7 +2,9 @@
 
 mod agents;
 mod contract;
+mod lists;
 mod migrations;
+mod plans;
 mod postgres;
 mod retention;
 #[path = "../../../tests/support/postgres.rs"]
@@ -33,6 +35,12 @@ impl Store {
             called,
             watch: None,
         }
+    }
+
+    /// Fills it with more than one row at a time, which no agent does.
+    pub(crate) async fn run_script(&self, script: Vec<String>) {
+        let run = move |db: &dyn Db| script.iter().try_for_each(|sql| db.execute(sql, &[]).map(drop));
+        self.write(run).await.unwrap();
     }
 
     /// An engine in memory, whose time is `clock`'s.
@@ -142,7 +150,6 @@ on_every_engine! {
         what_was_seen_of_the_version_before_gives_way_to_a_newer_look,
         messages_are_due_gravest_first_until_they_are_delivered_or_dead,
         an_endpoint_that_is_off_is_left_alone_until_it_is_wanted_again,
-        lists_are_paged_and_filtered,
         a_pause_ends_by_itself_or_by_hand,
         a_failing_item_leaves_those_beside_it_alone,
         what_no_run_was_about_is_known_only_if_it_is_older,
@@ -150,6 +157,14 @@ on_every_engine! {
         what_became_ready_is_waited_for_until_more_is_heard,
         a_trouble_is_told_of_once,
         deduplication_is_kept_for_48_hours;
+    lists:
+        lists_are_paged_and_filtered,
+        runs_are_found_by_what_is_known_of_them,
+        deliveries_are_found_by_what_they_are_about,
+        messages_are_found_by_whom_and_what_they_tell,
+        a_filter_that_little_fits_looks_only_so_far,
+        places_are_named_once_by_their_newest_run,
+        endpoints_are_counted_by_how_their_messages_stand;
     retention:
         what_is_old_goes_and_what_somebody_waits_for_stays,
         a_config_in_force_stays_although_no_run_is_left_of_it,
@@ -241,6 +256,22 @@ fn commit(run: RunRecord) -> Commit {
         agent: "agt_1".into(),
         only: false,
         hold: Hold::Release,
+    }
+}
+
+/// So many of any deliveries.
+fn deliveries(limit: usize) -> DeliveryFilter {
+    DeliveryFilter {
+        limit,
+        ..DeliveryFilter::default()
+    }
+}
+
+/// So many of any messages.
+fn messages(limit: usize) -> MessageFilter {
+    MessageFilter {
+        limit,
+        ..MessageFilter::default()
     }
 }
 
