@@ -208,14 +208,14 @@ fn left(db: &dyn Db, state: &'static str) -> Result<Vec<(&'static str, String, u
 }
 
 /// The newest run of each place that runs were about: from one place to the one before, along an index. SQLite compares all three
-/// columns by the index only where the other side is no column itself.
+/// columns by the index only where the other side is no column itself, and begins at what is equal: hence the least id.
 pub(super) const NEWEST: &str = "WITH RECURSIVE newest(id) AS (
         SELECT (SELECT id FROM runs WHERE project IS NOT NULL
                 ORDER BY platform DESC, project DESC, environment_id DESC, id DESC LIMIT 1)
         UNION ALL
         SELECT (SELECT r.id FROM runs r
                 WHERE r.project IS NOT NULL
-                  AND (r.platform, r.project, r.environment_id) < (l.platform || '', l.project || '', l.environment_id || '')
+                  AND (r.platform, r.project, r.environment_id, r.id) < (l.platform || '', l.project || '', l.environment_id || '', '')
                 ORDER BY r.platform DESC, r.project DESC, r.environment_id DESC, r.id DESC LIMIT 1)
         FROM newest n JOIN runs l ON l.id = n.id)";
 

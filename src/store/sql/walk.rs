@@ -9,6 +9,9 @@ use super::{Cell, Db, Row, Value};
 /// A place in a list's order: the values of its key.
 pub(super) type Place = Vec<Cell>;
 
+/// A column or an expression, and what it must be.
+pub(super) type Asked<'a> = (&'static str, &'a str);
+
 /// A way through a table.
 pub(super) struct Walk<'a> {
     pub(super) table: &'static str,
@@ -20,11 +23,11 @@ pub(super) struct Walk<'a> {
     /// Go no further than to this place.
     pub(super) down_to: Option<Place>,
     /// The one column that leads along an index, and what it must be.
-    pub(super) along: Option<(&'static str, &'a str)>,
+    pub(super) along: Option<Asked<'a>>,
     /// A condition that only that index's rows can meet; databases find out by its being there word by word.
     pub(super) only: Option<&'static str>,
     /// What rows on the way are asked besides: a column, or an expression, that must be the same as this.
-    pub(super) asked: Vec<(&'static str, &'a str)>,
+    pub(super) asked: Vec<Asked<'a>>,
     /// Rows looked at, where any are asked something.
     pub(super) looked_max: usize,
 }
@@ -137,7 +140,7 @@ impl Walk<'_> {
 /// the way.
 pub(super) fn split<'a, const N: usize>(
     words: [(&'static str, Option<&'a str>); N],
-) -> (Option<(&'static str, &'a str)>, Vec<(&'static str, &'a str)>) {
+) -> (Option<Asked<'a>>, Vec<Asked<'a>>) {
     let mut said = words.into_iter().filter_map(|(column, word)| Some((column, word?)));
     let along = said.next();
     (along, said.collect())

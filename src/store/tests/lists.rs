@@ -20,15 +20,6 @@ async fn follow<T>(page: impl AsyncFn(Option<String>) -> Page<T>, id: impl Fn(&T
     }
 }
 
-fn some(text: &str) -> Option<String> {
-    Some(text.to_owned())
-}
-
-/// The moment `minutes` after the start.
-fn minute(minutes: u64) -> Timestamp {
-    START.plus_ms(minutes * 60_000)
-}
-
 /// An id of that moment, as an agent makes them.
 fn id_at(prefix: &str, minutes: u64) -> String {
     Ids::seeded(minutes).next(prefix, minute(minutes))
@@ -105,114 +96,28 @@ pub(super) async fn runs_are_found_by_what_is_known_of_them(open: Open) {
     for record in &all {
         store.commit(commit(record.clone())).await.unwrap();
     }
-    let any = RunFilter::default;
-    let table: [(RunFilter, &[usize]); 13] = [
-        (any(), &[5, 4, 3, 2, 1, 0]),
-        (
-            RunFilter {
-                app: some("shop"),
-                ..any()
-            },
-            &[5, 3, 1, 0],
-        ),
-        (
-            RunFilter {
-                environment: some("staging"),
-                ..any()
-            },
-            &[4, 1],
-        ),
-        (
-            RunFilter {
-                verdict: some("unhealthy"),
-                ..any()
-            },
-            &[3, 2, 1],
-        ),
-        (
-            RunFilter {
-                action: some("rolled back"),
-                ..any()
-            },
-            &[3, 2],
-        ),
-        (
-            RunFilter {
-                app: some("shop"),
-                action: some("rolled back"),
-                ..any()
-            },
-            &[3],
-        ),
-        (
-            RunFilter {
-                environment: some("production"),
-                verdict: some("unhealthy"),
-                ..any()
-            },
-            &[3, 2],
-        ),
-        (
-            RunFilter {
-                app: some("shop"),
-                environment: some("production"),
-                ..any()
-            },
-            &[5, 3, 0],
-        ),
-        (
-            RunFilter {
-                app: some("Shop"),
-                ..any()
-            },
-            &[],
-        ),
-        (
-            RunFilter {
-                since: Some(minute(4)),
-                ..any()
-            },
-            &[5, 4],
-        ),
-        (
-            RunFilter {
-                until: Some(minute(4)),
-                ..any()
-            },
-            &[3, 2, 1, 0],
-        ),
-        (
-            RunFilter {
-                app: some("shop"),
-                since: Some(minute(1)),
-                until: Some(minute(4)),
-                ..any()
-            },
-            &[3, 1],
-        ),
-        (
-            RunFilter {
-                verdict: some("unhealthy"),
-                since: Some(minute(9)),
-                ..any()
-            },
-            &[],
-        ),
+    let table: [(&str, &[usize]); 13] = [
+        ("", &[5, 4, 3, 2, 1, 0]),
+        ("app=shop", &[5, 3, 1, 0]),
+        ("environment=staging", &[4, 1]),
+        ("verdict=unhealthy", &[3, 2, 1]),
+        ("action=rolled+back", &[3, 2]),
+        ("app=shop action=rolled+back", &[3]),
+        ("environment=production verdict=unhealthy", &[3, 2]),
+        ("app=shop environment=production", &[5, 3, 0]),
+        ("app=Shop", &[]),
+        ("since=4", &[5, 4]),
+        ("until=4", &[3, 2, 1, 0]),
+        ("app=shop since=1 until=4", &[3, 1]),
+        ("verdict=unhealthy since=9", &[]),
     ];
     for (filter, expected) in table {
         let expected: Vec<String> = expected.iter().map(|at| all[*at].id.to_string()).collect();
         for limit in [1, 2, 50] {
-            let page = async |before| {
-                let filter = RunFilter {
-                    limit,
-                    before,
-                    ..filter.clone()
-                };
-                store.list_runs(filter).await.unwrap()
-            };
+            let page = async |before| store.list_runs(runs_that(filter, limit, before)).await.unwrap();
             let (found, pages) = follow(page, |run| run.id.clone()).await;
-            assert_eq!(found, expected, "{filter:?}");
-            assert_eq!(pages, expected.len().div_ceil(limit).max(1), "{filter:?}");
+            assert_eq!(found, expected, "{filter}");
+            assert_eq!(pages, expected.len().div_ceil(limit).max(1), "{filter}");
         }
     }
 }
@@ -240,7 +145,7 @@ pub(super) async fn deliveries_are_found_by_what_they_are_about(open: Open) {
         at(2, "other", Some("deploy.live"), Some("shop")),
         // Its secret says whose it is, and of the next one only its run knows.
         NewDelivery {
-            opened_app: some("shop"),
+            opened_app: Some("shop".to_owned()),
             ..at(3, "temps", None, None)
         },
         at(4, "temps", Some("deploy.live"), None),
@@ -253,75 +158,27 @@ pub(super) async fn deliveries_are_found_by_what_they_are_about(open: Open) {
         ..commit(run(1, 1))
     };
     store.commit(took).await.unwrap();
-    let any = DeliveryFilter::default;
-    let table: [(DeliveryFilter, &[usize]); 8] = [
-        (any(), &[4, 3, 2, 1, 0]),
-        (
-            DeliveryFilter {
-                platform: some("other"),
-                ..any()
-            },
-            &[2],
-        ),
-        (
-            DeliveryFilter {
-                app: some("shop"),
-                ..any()
-            },
-            &[4, 3, 2, 0],
-        ),
-        (
-            DeliveryFilter {
-                event: some("deploy.live"),
-                ..any()
-            },
-            &[4, 2, 1],
-        ),
-        (
-            DeliveryFilter {
-                event: some("deploy.live"),
-                app: some("shop"),
-                platform: some("temps"),
-                ..any()
-            },
-            &[4],
-        ),
-        (
-            DeliveryFilter {
-                since: Some(minute(3)),
-                ..any()
-            },
-            &[4, 3],
-        ),
-        (
-            DeliveryFilter {
-                until: Some(minute(3)),
-                app: some("shop"),
-                ..any()
-            },
-            &[2, 0],
-        ),
-        (
-            DeliveryFilter {
-                app: some("till"),
-                ..any()
-            },
-            &[],
-        ),
+    let table: [(&str, &[usize]); 8] = [
+        ("", &[4, 3, 2, 1, 0]),
+        ("platform=other", &[2]),
+        ("app=shop", &[4, 3, 2, 0]),
+        ("event=deploy.live", &[4, 2, 1]),
+        ("event=deploy.live app=shop platform=temps", &[4]),
+        ("since=3", &[4, 3]),
+        ("until=3 app=shop", &[2, 0]),
+        ("app=till", &[]),
     ];
     for (filter, expected) in table {
         let expected: Vec<String> = expected.iter().map(|at| all[*at].id.to_string()).collect();
         for limit in [1, 50] {
             let page = async |before| {
-                let filter = DeliveryFilter {
-                    limit,
-                    before,
-                    ..filter.clone()
-                };
-                store.list_deliveries(filter).await.unwrap()
+                store
+                    .list_deliveries(deliveries_that(filter, limit, before))
+                    .await
+                    .unwrap()
             };
             let (found, _) = follow(page, |delivery| delivery.id.clone()).await;
-            assert_eq!(found, expected, "{filter:?}");
+            assert_eq!(found, expected, "{filter}");
         }
     }
     let shown = store.delivery(&all[4].id).await.unwrap().unwrap();
@@ -362,104 +219,27 @@ pub(super) async fn messages_are_found_by_whom_and_what_they_tell(open: Open) {
     record(2, Next::Delivered).await;
     let reason = "refused".to_owned();
     record(3, Next::Dead { reason }).await;
-    let any = MessageFilter::default;
     // Those of one moment stand by their ids.
-    let table: [(MessageFilter, &[usize]); 12] = [
-        (any(), &[5, 4, 2, 3, 0, 1]),
-        (
-            MessageFilter {
-                endpoint: some("ops"),
-                ..any()
-            },
-            &[4, 2, 0],
-        ),
-        (
-            MessageFilter {
-                event: some("smoke_test.failed"),
-                ..any()
-            },
-            &[2, 3],
-        ),
-        (
-            MessageFilter {
-                run: some("run_0002"),
-                ..any()
-            },
-            &[2, 3],
-        ),
-        (
-            MessageFilter {
-                run: some("run_0002"),
-                endpoint: some("chat"),
-                ..any()
-            },
-            &[3],
-        ),
-        (
-            MessageFilter {
-                state: some("queued"),
-                ..any()
-            },
-            &[5, 4, 1],
-        ),
-        (
-            MessageFilter {
-                state: some("dead"),
-                ..any()
-            },
-            &[3],
-        ),
-        (
-            MessageFilter {
-                state: some("delivered"),
-                ..any()
-            },
-            &[2, 0],
-        ),
-        (
-            MessageFilter {
-                state: some("queued"),
-                endpoint: some("ops"),
-                ..any()
-            },
-            &[4],
-        ),
-        (
-            MessageFilter {
-                since: Some(minute(1)),
-                ..any()
-            },
-            &[5, 4, 2, 3],
-        ),
-        (
-            MessageFilter {
-                until: Some(minute(1)),
-                ..any()
-            },
-            &[0, 1],
-        ),
-        (
-            MessageFilter {
-                state: some("dead"),
-                event: some("smoke_test.passed"),
-                ..any()
-            },
-            &[],
-        ),
+    let table: [(&str, &[usize]); 12] = [
+        ("", &[5, 4, 2, 3, 0, 1]),
+        ("endpoint=ops", &[4, 2, 0]),
+        ("event=smoke_test.failed", &[2, 3]),
+        ("run=run_0002", &[2, 3]),
+        ("run=run_0002 endpoint=chat", &[3]),
+        ("state=queued", &[5, 4, 1]),
+        ("state=dead", &[3]),
+        ("state=delivered", &[2, 0]),
+        ("state=queued endpoint=ops", &[4]),
+        ("since=1", &[5, 4, 2, 3]),
+        ("until=1", &[0, 1]),
+        ("state=dead event=smoke_test.passed", &[]),
     ];
     for (filter, expected) in table {
         let expected: Vec<String> = expected.iter().map(|at| all[*at].id.to_string()).collect();
         for limit in [1, 2, 50] {
-            let page = async |before: Option<String>| {
-                let filter = MessageFilter {
-                    limit,
-                    before: before.map(|before| MessagePlace::of_text(&before).unwrap()),
-                    ..filter.clone()
-                };
-                store.list_messages(filter).await.unwrap()
-            };
+            let page = async |before| store.list_messages(messages_that(filter, limit, before)).await.unwrap();
             let (found, _) = follow(page, |message| message.id.clone()).await;
-            assert_eq!(found, expected, "{filter:?}");
+            assert_eq!(found, expected, "{filter}");
         }
     }
 }
@@ -487,11 +267,7 @@ pub(super) async fn a_filter_that_little_fits_looks_only_so_far(open: Open) {
         accepted.unwrap();
     }
     let page = async |before| {
-        let filter = DeliveryFilter {
-            platform: some("rare"),
-            before,
-            ..deliveries(50)
-        };
+        let filter = deliveries_that("platform=rare", 50, before);
         store.list_deliveries(filter).await.unwrap()
     };
     let first = page(None).await;
@@ -505,10 +281,7 @@ pub(super) async fn a_filter_that_little_fits_looks_only_so_far(open: Open) {
     );
     assert_eq!(pages, 3);
     // What fits often is told without looking so far, and where nothing is asked there is nothing to look through.
-    let often = DeliveryFilter {
-        platform: some("temps"),
-        ..deliveries(50)
-    };
+    let often = deliveries_that("platform=temps", 50, None);
     let often = store.list_deliveries(often).await.unwrap();
     assert_eq!((often.items.len(), often.looked), (50, None));
     assert_eq!(store.list_deliveries(deliveries(50)).await.unwrap().looked, None);

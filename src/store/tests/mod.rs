@@ -259,6 +259,84 @@ fn commit(run: RunRecord) -> Commit {
     }
 }
 
+/// The moment `minutes` after the start.
+fn minute(minutes: u64) -> Timestamp {
+    START.plus_ms(minutes * 60_000)
+}
+
+/// What a filter asks for, as `app=shop action=rolled+back since=4`; moments in minutes after the start.
+struct Words(BTreeMap<String, String>);
+
+impl Words {
+    fn of(text: &str) -> Self {
+        let pair = |word: &str| {
+            let (name, value) = word.split_once('=').unwrap();
+            (name.to_owned(), value.replace('+', " "))
+        };
+        Self(text.split_whitespace().map(pair).collect())
+    }
+
+    fn take(&mut self, name: &str) -> Option<String> {
+        self.0.remove(name)
+    }
+
+    fn moment(&mut self, name: &str) -> Option<Timestamp> {
+        self.take(name).map(|minutes| minute(minutes.parse().unwrap()))
+    }
+
+    /// So that a misspelt word is noticed.
+    fn end(self) {
+        assert!(self.0.is_empty(), "{:?}", self.0);
+    }
+}
+
+fn runs_that(text: &str, limit: usize, before: Option<String>) -> RunFilter {
+    let mut words = Words::of(text);
+    let filter = RunFilter {
+        app: words.take("app"),
+        environment: words.take("environment"),
+        verdict: words.take("verdict"),
+        action: words.take("action"),
+        since: words.moment("since"),
+        until: words.moment("until"),
+        before,
+        limit,
+    };
+    words.end();
+    filter
+}
+
+fn deliveries_that(text: &str, limit: usize, before: Option<String>) -> DeliveryFilter {
+    let mut words = Words::of(text);
+    let filter = DeliveryFilter {
+        platform: words.take("platform"),
+        app: words.take("app"),
+        event: words.take("event"),
+        since: words.moment("since"),
+        until: words.moment("until"),
+        before,
+        limit,
+    };
+    words.end();
+    filter
+}
+
+fn messages_that(text: &str, limit: usize, before: Option<String>) -> MessageFilter {
+    let mut words = Words::of(text);
+    let filter = MessageFilter {
+        run: words.take("run"),
+        endpoint: words.take("endpoint"),
+        event: words.take("event"),
+        state: words.take("state"),
+        since: words.moment("since"),
+        until: words.moment("until"),
+        before: before.map(|before| MessagePlace::of_text(&before).unwrap()),
+        limit,
+    };
+    words.end();
+    filter
+}
+
 /// So many of any deliveries.
 fn deliveries(limit: usize) -> DeliveryFilter {
     DeliveryFilter {
