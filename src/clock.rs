@@ -147,6 +147,9 @@ impl Source for ManualClock {
     }
 }
 
+/// The last moment that an id can carry, in milliseconds since 1970: in the year 10889.
+const ULID_MS_MAX: u64 = (1 << 48) - 1;
+
 /// Where ids and seeds come from.
 #[derive(Clone, Default)]
 pub struct Ids(Option<Arc<Mutex<Xoshiro256PlusPlus>>>);
@@ -165,6 +168,15 @@ impl Ids {
         format!(
             "{prefix}_{}",
             ulid::Ulid::from_parts(ms, random).to_string().to_ascii_lowercase()
+        )
+    }
+
+    /// The least id that [`Ids::next`] makes of a moment: those below it were made before.
+    pub fn least(prefix: &str, at: Timestamp) -> String {
+        let ms = u64::try_from(at.as_millis()).unwrap_or(0).min(ULID_MS_MAX);
+        format!(
+            "{prefix}_{}",
+            ulid::Ulid::from_parts(ms, 0).to_string().to_ascii_lowercase()
         )
     }
 

@@ -64,7 +64,9 @@ pub(super) enum Command {
     #[command(after_help = "Example: backstop health")]
     Health(AgentArgs),
     /// List runs, show one with its story, or start one.
-    #[command(after_help = "Example: backstop runs show run_01k…\n         backstop runs start shop --drill")]
+    #[command(
+        after_help = "Example: backstop runs --app shop --action 'rolled back' --since 7d\n         backstop runs show run_01k…\n         backstop runs start shop --drill"
+    )]
     Runs(RunsArgs),
     /// Say of each app what auto-rollback would have done, how often that was right, and whether it is ready.
     #[command(after_help = "Example: backstop trust label run_01k… wrong")]
@@ -366,7 +368,67 @@ pub(super) struct RunsArgs {
     #[command(subcommand)]
     pub(super) command: Option<RunsCommand>,
     #[command(flatten)]
+    pub(super) wanted: RunsWanted,
+    #[command(flatten)]
     pub(super) agent: AgentArgs,
+}
+
+/// Which runs are listed.
+#[derive(Debug, Args)]
+pub(super) struct RunsWanted {
+    /// Only of this app.
+    #[arg(long)]
+    pub(super) app: Option<String>,
+    /// Only in this environment.
+    #[arg(long)]
+    pub(super) env: Option<String>,
+    /// Only with this verdict: `healthy`, `degraded`, `unhealthy` or `inconclusive`.
+    #[arg(long)]
+    pub(super) verdict: Option<String>,
+    /// Only where this was done: `rolled back`, `withheld`, `none`, …
+    #[arg(long)]
+    pub(super) action: Option<String>,
+    /// Only those that began then or later: how long ago (`2h`), a day, or a moment (RFC 3339).
+    #[arg(long, value_name = "WHEN")]
+    pub(super) since: Option<String>,
+    /// Only those that began before.
+    #[arg(long, value_name = "WHEN")]
+    pub(super) until: Option<String>,
+    /// Go on where the last list ended, as it said.
+    #[arg(long, value_name = "PLACE")]
+    pub(super) before: Option<String>,
+}
+
+/// Which deliveries and messages are listed.
+#[derive(Debug, Args)]
+pub(super) struct DeliveriesWanted {
+    /// Only deliveries from this platform.
+    #[arg(long)]
+    pub(super) platform: Option<String>,
+    /// Only deliveries about this app.
+    #[arg(long)]
+    pub(super) app: Option<String>,
+    /// Only messages to this endpoint.
+    #[arg(long, conflicts_with_all = ["platform", "app"])]
+    pub(super) endpoint: Option<String>,
+    /// Only messages that stand so: `queued`, `delivered` or `dead`.
+    #[arg(long, conflicts_with_all = ["platform", "app"])]
+    pub(super) state: Option<String>,
+    /// Only messages of this run.
+    #[arg(long, conflicts_with_all = ["platform", "app"])]
+    pub(super) run: Option<String>,
+    /// Only of this event.
+    #[arg(long)]
+    pub(super) event: Option<String>,
+    /// Only since then: how long ago (`2h`), a day, or a moment (RFC 3339).
+    #[arg(long, value_name = "WHEN")]
+    pub(super) since: Option<String>,
+    /// Only before then.
+    #[arg(long, value_name = "WHEN")]
+    pub(super) until: Option<String>,
+    /// Go on where the last list of either ended, as it said.
+    #[arg(long, value_name = "PLACE")]
+    pub(super) before: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -429,6 +491,8 @@ pub(super) struct DeliveriesArgs {
     /// Those that were refused, and why; the agent keeps the last 50 of each platform until it stops.
     #[arg(long)]
     pub(super) refused: bool,
+    #[command(flatten)]
+    pub(super) wanted: DeliveriesWanted,
     #[command(flatten)]
     pub(super) agent: AgentArgs,
 }

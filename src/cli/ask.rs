@@ -31,9 +31,17 @@ pub(super) async fn health(args: &AgentArgs) -> anyhow::Result<Exit> {
 pub(super) async fn runs(args: &RunsArgs) -> anyhow::Result<Exit> {
     match &args.command {
         None => {
-            let answer = Remote::new(&args.agent)?
-                .get(&format!("/api/v1/runs?limit={ROWS}"))
-                .await?;
+            let wanted = &args.wanted;
+            let asked = [
+                ("app", &wanted.app),
+                ("environment", &wanted.env),
+                ("verdict", &wanted.verdict),
+                ("action", &wanted.action),
+                ("since", &wanted.since),
+                ("until", &wanted.until),
+                ("before", &wanted.before),
+            ];
+            let answer = Remote::new(&args.agent)?.get(&list("runs", &asked)).await?;
             let columns = [
                 ("RUN", "id"),
                 ("APP", "app"),
@@ -48,7 +56,10 @@ pub(super) async fn runs(args: &RunsArgs) -> anyhow::Result<Exit> {
                 &answer,
                 &columns,
                 args.agent.format,
-                "no runs yet; one begins when a deployment goes live",
+                match asked.iter().all(|(_, word)| word.is_none()) {
+                    true => "no runs yet; one begins when a deployment goes live",
+                    false => "none",
+                },
             );
         }
         Some(RunsCommand::Start { app, env, drill, agent }) => {
@@ -156,38 +167,74 @@ async fn refused(args: &DeliveriesArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// `backstop deliveries`: what was received and what was sent, or one of them where what is asked is only known of that.
+async fn both_ways(args: &DeliveriesArgs) -> anyhow::Result<()> {
+    let (remote, wanted) = (Remote::new(&args.agent)?, &args.wanted);
+    let common = [
+        ("event", &wanted.event),
+        ("since", &wanted.since),
+        ("until", &wanted.until),
+        ("before", &wanted.before),
+    ];
+    let of_received = [("platform", &wanted.platform), ("app", &wanted.app)];
+    let of_sent = [
+        ("endpoint", &wanted.endpoint),
+        ("state", &wanted.state),
+        ("run", &wanted.run),
+    ];
+    let is_asked = |asked: &[(&str, &Option<String>)]| asked.iter().any(|(_, word)| word.is_some());
+    let (mut received, mut sent) = (!is_asked(&of_sent), !is_asked(&of_received));
+    if let Some(place) = &wanted.before {
+        received &= place.starts_with("dlv_");
+        sent &= !place.starts_with("dlv_");
+    }
+    let is_all = !is_asked(&common) && received && sent;
+    let empty = |all: &'static str| if is_all { all } else { "none" };
+    if received {
+        let asked = [&of_received[..], &common].concat();
+        let answer = remote.get(&list("deliveries", &asked)).await?;
+        let columns = [
+            ("RECEIVED", "id"),
+            ("AT", "received_at"),
+            ("PLATFORM", "platform"),
+            ("EVENT", "event"),
+            ("APP", "app"),
+            ("RUN", "run"),
+            ("NOTE", "note"),
+        ];
+        let nothing = empty("nothing received yet; `backstop send` tries the receiver");
+        print_list(&answer, &columns, args.agent.format, nothing);
+    }
+    if sent {
+        let asked = [&of_sent[..], &common].concat();
+        let answer = remote.get(&list("messages", &asked)).await?;
+        let columns = [
+            ("MESSAGE", "id"),
+            ("CREATED", "created_at"),
+            ("ENDPOINT", "endpoint"),
+            ("EVENT", "event"),
+            ("STATE", "state"),
+            ("ATTEMPTS", "attempts"),
+        ];
+        print_list(&answer, &columns, args.agent.format, empty("nothing sent yet"));
+    }
+    Ok(())
+}
+
+/// The address of a list, by what was asked.
+fn list(what: &str, asked: &[(&str, &Option<String>)]) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("limit", &ROWS.to_string());
+    let said = asked.iter().filter_map(|(name, word)| Some((*name, word.as_deref()?)));
+    query.extend_pairs(said);
+    format!("/api/v1/{what}?{}", query.finish())
+}
+
 /// `backstop deliveries`.
 pub(super) async fn deliveries(args: &DeliveriesArgs) -> anyhow::Result<Exit> {
     match &args.command {
         None if args.refused => refused(args).await?,
-        None => {
-            let remote = Remote::new(&args.agent)?;
-            let received = remote.get(&format!("/api/v1/deliveries?limit={ROWS}")).await?;
-            let columns = [
-                ("RECEIVED", "id"),
-                ("AT", "received_at"),
-                ("PLATFORM", "platform"),
-                ("EVENT", "event"),
-                ("RUN", "run"),
-                ("NOTE", "note"),
-            ];
-            print_list(
-                &received,
-                &columns,
-                args.agent.format,
-                "nothing received yet; `backstop send` tries the receiver",
-            );
-            let sent = remote.get(&format!("/api/v1/messages?limit={ROWS}")).await?;
-            let columns = [
-                ("MESSAGE", "id"),
-                ("CREATED", "created_at"),
-                ("ENDPOINT", "endpoint"),
-                ("EVENT", "event"),
-                ("STATE", "state"),
-                ("ATTEMPTS", "attempts"),
-            ];
-            print_list(&sent, &columns, args.agent.format, "nothing sent yet");
-        }
+        None => both_ways(args).await?,
         Some(DeliveriesCommand::Show { id, agent }) => {
             let kind = if id.starts_with("whk_") {
                 "messages"
@@ -263,12 +310,25 @@ pub(super) fn print_list(answer: &Value, columns: &[(&str, &str)], format: Forma
         .map(Vec::as_slice)
         .unwrap_or_default();
     if items.is_empty() {
-        return println!("{empty}");
+        println!("{empty}");
+        return say_onward(answer);
     }
     let names: Vec<&str> = columns.iter().map(|(_, name)| *name).collect();
     let rows: Vec<Vec<String>> = items.iter().map(|item| cells(item, &names)).collect();
     let head: Vec<&str> = columns.iter().map(|(head, _)| *head).collect();
     println!("{}", table(&head, &rows));
+    say_onward(answer);
+}
+
+/// Says how to go on where there are older rows.
+fn say_onward(answer: &Value) {
+    let Some(next) = answer.get("next").and_then(Value::as_str) else {
+        return;
+    };
+    if let Some(looked) = answer.get("looked").and_then(Value::as_u64) {
+        print!("{looked} were looked through for this; ");
+    }
+    println!("older ones: --before {}", plain(next));
 }
 
 fn cells(item: &Value, names: &[&str]) -> Vec<String> {

@@ -13,7 +13,7 @@ use super::table::{plain, table};
 pub(super) async fn run(args: &TrustArgs) -> anyhow::Result<Exit> {
     match &args.command {
         None => {
-            let answer = Remote::new(&args.agent)?.get("/api/v1/trust").await?;
+            let answer = all(&Remote::new(&args.agent)?).await?;
             match args.agent.format {
                 Format::Json => println!("{answer:#}"),
                 Format::Text => print(&answer),
@@ -31,6 +31,22 @@ pub(super) async fn run(args: &TrustArgs) -> anyhow::Result<Exit> {
         }
     }
     Ok(Exit::Ok)
+}
+
+/// Every page of it as one.
+async fn all(remote: &Remote) -> anyhow::Result<Value> {
+    let mut items = Vec::new();
+    let mut query = "limit=50".to_owned();
+    loop {
+        let page = remote.get(&format!("/api/v1/trust?{query}")).await?;
+        items.extend(page.get("items").and_then(Value::as_array).cloned().unwrap_or_default());
+        let Some(next) = page.get("next").and_then(Value::as_str) else {
+            return Ok(json!({ "items": items }));
+        };
+        let mut more = url::form_urlencoded::Serializer::new(String::new());
+        more.append_pair("limit", "50").append_pair("after", next);
+        query = more.finish();
+    }
 }
 
 fn print(answer: &Value) {

@@ -1,15 +1,18 @@
 //! What people and scripts ask of the store.
 
-use super::{AppView, DeliveryView, EndpointView, EntryView, Error, MessageView, Page, RunFilter, RunView, Store, sql};
+use super::{
+    AppView, DeliveryFilter, DeliveryView, EndpointView, EntryView, Error, MessageFilter, MessageView, Page, RunFilter,
+    RunView, Store, sql,
+};
 use crate::domain::{DeliveryId, MessageId, RunId};
 
 impl Store {
-    /// Runs, newest first.
+    /// Runs, newest first. Where little fits the filter, a page may end before it is full: see [`Page::looked`].
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn list_runs(&self, filter: RunFilter) -> Result<Page<RunView>, Error> {
-        self.read(move |db| sql::views::runs(db, &filter)).await
+        self.read(move |db| sql::lists::runs(db, &filter)).await
     }
 
     /// One run.
@@ -38,13 +41,12 @@ impl Store {
         self.read(move |db| sql::views::journal(db, &id, after, limit)).await
     }
 
-    /// Received deliveries, newest first; `before` is the last page's last id.
+    /// Received deliveries, newest first.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn list_deliveries(&self, before: Option<String>, limit: usize) -> Result<Page<DeliveryView>, Error> {
-        self.read(move |db| sql::views::deliveries(db, before.as_deref(), limit))
-            .await
+    pub async fn list_deliveries(&self, filter: DeliveryFilter) -> Result<Page<DeliveryView>, Error> {
+        self.read(move |db| sql::lists::deliveries(db, &filter)).await
     }
 
     /// One received delivery, with its headers and body.
@@ -56,18 +58,12 @@ impl Store {
         self.read(move |db| sql::views::delivery(db, &id)).await
     }
 
-    /// Messages, newest first, of one run if asked.
+    /// Messages, newest first.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn list_messages(
-        &self,
-        run: Option<RunId>,
-        before: Option<String>,
-        limit: usize,
-    ) -> Result<Page<MessageView>, Error> {
-        self.read(move |db| sql::views::messages(db, run.as_ref(), before.as_deref(), limit))
-            .await
+    pub async fn list_messages(&self, filter: MessageFilter) -> Result<Page<MessageView>, Error> {
+        self.read(move |db| sql::lists::messages(db, &filter)).await
     }
 
     /// One message, with its body and attempts.
@@ -79,7 +75,8 @@ impl Store {
         self.read(move |db| sql::views::message(db, &id)).await
     }
 
-    /// Endpoints that something was queued for, with how they fare.
+    /// Endpoints that something was queued for, with how they fare. Counts are of the newest 10,000 messages to each, and of
+    /// the newest 10,000 that wait, and that were given up.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -87,7 +84,7 @@ impl Store {
         self.read(sql::views::endpoints).await
     }
 
-    /// Apps that a run was about, with their newest run.
+    /// Apps in environments that a run was about, by name, with their newest run; 1,000 at most.
     ///
     /// # Errors
     /// When the store cannot be read.

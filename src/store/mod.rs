@@ -42,7 +42,8 @@ pub(crate) use sql::Db;
 pub(crate) use sql::{Row, Value};
 pub use sqlite::names::{Names, names_seen};
 pub use view::{
-    AppView, AttemptView, DeliveryView, EndpointView, EntryView, MessageView, Page, PauseView, RunFilter, RunView,
+    AppView, AttemptView, DeliveryFilter, DeliveryView, EndpointView, EntryView, MessageFilter, MessagePlace,
+    MessageView, Page, PauseView, RunFilter, RunView,
 };
 pub use watch::{Operation, Watch};
 
@@ -315,6 +316,15 @@ impl Store {
     pub async fn judged_runs(&self, key: &AppKey) -> Result<Vec<JudgedRun>, Error> {
         let key = key.clone();
         self.read(move |db| sql::trust::judged(db, &key)).await
+    }
+
+    /// Whether a version of an app and environment is known to be good, so that there is something to go back to.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn has_known_good(&self, key: &AppKey) -> Result<bool, Error> {
+        let key = key.clone();
+        self.read(move |db| sql::ledger::has_good(db, &key)).await
     }
 
     /// Keeps what a person says of a run that found its deployment bad; whether there is such a run.

@@ -1,9 +1,11 @@
 //! What people and scripts see of the store: the rows of the API and of the pages.
 
+use std::fmt;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::{Timestamp, rfc3339};
+use crate::domain::{AppKey, Timestamp, rfc3339};
 
 /// Some rows, and where the next page begins.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -12,6 +14,9 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// What to ask the next page with; none if this is the last.
     pub next: Option<String>,
+    /// So many rows were looked through, and fewer of them fit than the page takes. Older ones may: go on with `next`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub looked: Option<u64>,
 }
 
 /// Which runs to list.
@@ -23,10 +28,82 @@ pub struct RunFilter {
     pub environment: Option<String>,
     /// Only with this verdict.
     pub verdict: Option<String>,
+    /// Only where this was done.
+    pub action: Option<String>,
+    /// Only those that began at this moment or later, by their ids.
+    pub since: Option<Timestamp>,
+    /// Only those that began before this moment, by their ids.
+    pub until: Option<Timestamp>,
     /// Only before this run: the last page's `next`.
     pub before: Option<String>,
     /// At most this many, and at most [`super::PAGE_MAX`].
     pub limit: usize,
+}
+
+/// Which deliveries to list.
+#[derive(Clone, Debug, Default)]
+pub struct DeliveryFilter {
+    /// Only from this platform.
+    pub platform: Option<String>,
+    /// Only about this app.
+    pub app: Option<String>,
+    /// Only of this event, in the platform's own word.
+    pub event: Option<String>,
+    /// Only those that came at this moment or later, by their ids.
+    pub since: Option<Timestamp>,
+    /// Only those that came before this moment, by their ids.
+    pub until: Option<Timestamp>,
+    /// Only before this delivery: the last page's `next`.
+    pub before: Option<String>,
+    /// At most this many, and at most [`super::PAGE_MAX`].
+    pub limit: usize,
+}
+
+/// Which messages to list.
+#[derive(Clone, Debug, Default)]
+pub struct MessageFilter {
+    /// Only of this run.
+    pub run: Option<String>,
+    /// Only to this endpoint.
+    pub endpoint: Option<String>,
+    /// Only of this event.
+    pub event: Option<String>,
+    /// Only those that stand so: `queued`, `delivered` or `dead`.
+    pub state: Option<String>,
+    /// Only those that were decided at this moment or later.
+    pub since: Option<Timestamp>,
+    /// Only those that were decided before this moment.
+    pub until: Option<Timestamp>,
+    /// Only before this place: the last page's `next`.
+    pub before: Option<MessagePlace>,
+    /// At most this many, and at most [`super::PAGE_MAX`].
+    pub limit: usize,
+}
+
+/// A message's place in the list; as text, what the next page is asked with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessagePlace {
+    /// When it was decided.
+    pub created_at: Timestamp,
+    /// Its id.
+    pub id: String,
+}
+
+impl MessagePlace {
+    /// Reads what [`fmt::Display`] writes; `None` if it is something else.
+    pub fn of_text(text: &str) -> Option<Self> {
+        let (at, id) = text.split_once('-')?;
+        Some(Self {
+            created_at: Timestamp::from_millis(at.parse().ok()?),
+            id: id.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for MessagePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.created_at.as_millis(), self.id)
+    }
 }
 
 /// A run.
@@ -95,6 +172,8 @@ pub struct DeliveryView {
     pub received_at: Timestamp,
     /// The event in the platform's own word.
     pub event: Option<String>,
+    /// The app it is about, as far as it says or its run knows.
+    pub app: Option<String>,
     /// The deployment it names.
     pub deployment: Option<String>,
     /// The run that took it.
@@ -142,6 +221,14 @@ pub struct MessageView {
     /// Its attempts, newest first; only where one message is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt_log: Option<Vec<AttemptView>>,
+}
+
+impl MessageView {
+    /// Where it stands in the list, as [`MessagePlace`] is written.
+    pub fn place(&self) -> String {
+        let (created_at, id) = (self.created_at, self.id.clone());
+        MessagePlace { created_at, id }.to_string()
+    }
 }
 
 /// An attempt to deliver a message.
@@ -201,6 +288,9 @@ pub struct AppView {
     pub last_run: RunView,
     /// The newest deployment known to be good.
     pub last_good: Option<String>,
+    /// By which the platform knows them.
+    #[serde(skip)]
+    pub key: AppKey,
 }
 
 /// A pause.

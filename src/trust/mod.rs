@@ -5,11 +5,13 @@
 
 #[cfg(test)]
 mod tests;
+mod weeks;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::{JudgedRun, Label, Share, Timestamp, Verdict, rfc3339};
+pub use weeks::{WEEKS_MAX, Week};
 
 /// Verdicts, healthy and unhealthy, that it takes to tell.
 const JUDGED_MIN: usize = 20;
@@ -98,6 +100,8 @@ pub struct Trust {
     pub alarms: Vec<Alarm>,
     /// False alarms among healthy deployments, with the 95 % interval.
     pub false_alarms: Share,
+    /// The last 12 weeks, oldest first, from the first one on that is known of.
+    pub weeks: Vec<Week>,
     /// When the last drill went through.
     #[serde(serialize_with = "rfc3339")]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -111,8 +115,7 @@ pub struct Trust {
 /// Looks at the `runs` of one app in one environment, newest first. `has_target` says whether there is a known-good
 /// version to go back to; `app` is its name, for what a person is to type.
 pub fn trust(app: &str, runs: &[JudgedRun], has_target: bool, now: Timestamp) -> Trust {
-    let is_good = |run: &&JudgedRun| matches!(run.verdict, Some(Verdict::Healthy | Verdict::Degraded));
-    let healthy = runs.iter().filter(is_good).count();
+    let healthy = runs.iter().filter(|run| is_good(run)).count();
     let bad = runs
         .iter()
         .enumerate()
@@ -127,6 +130,7 @@ pub fn trust(app: &str, runs: &[JudgedRun], has_target: bool, now: Timestamp) ->
     Trust {
         healthy,
         false_alarms: Share::new(wrong, healthy + wrong),
+        weeks: weeks::weeks(runs, &alarms, now),
         drilled_at,
         ready: missing.is_empty(),
         sentence: match missing.is_empty() {
@@ -135,6 +139,11 @@ pub fn trust(app: &str, runs: &[JudgedRun], has_target: bool, now: Timestamp) ->
         },
         alarms,
     }
+}
+
+/// Whether it ended healthy or degraded.
+const fn is_good(run: &JudgedRun) -> bool {
+    matches!(run.verdict, Some(Verdict::Healthy | Verdict::Degraded))
 }
 
 fn alarm(run: &JudgedRun, newer: &[JudgedRun], now: Timestamp) -> Alarm {

@@ -120,3 +120,51 @@ fn ready_is_said_only_when_nothing_is_missing() {
         "an alarm that was right is no fault"
     );
 }
+
+/// 2026-03-12 is a Thursday.
+#[test]
+fn weeks_begin_on_monday_and_count_what_ended_in_them() {
+    let day = 24 * 60;
+    let false_alarm = JudgedRun {
+        label: Some(Label::Wrong),
+        ..run(10 * day, Verdict::Unhealthy)
+    };
+    let runs = [
+        run(day, Verdict::Healthy),
+        run(3 * day, Verdict::Degraded),
+        JudgedRun {
+            label: Some(Label::Right),
+            ..run(4 * day, Verdict::Unhealthy)
+        },
+        false_alarm,
+        run(11 * day, Verdict::Inconclusive),
+        run(40 * day, Verdict::Healthy),
+        run(400 * day, Verdict::Healthy),
+    ];
+    let counted = |runs: &[JudgedRun]| -> Vec<(String, usize, usize, usize)> {
+        let weeks = trust("shop", runs, true, NOW).weeks;
+        let of = |week: &Week| {
+            let day = week.begins_at.to_string()[..10].to_owned();
+            (day, week.healthy, week.alarms, week.false_alarms)
+        };
+        weeks.iter().map(of).collect()
+    };
+    let all = counted(&runs);
+    assert_eq!(all.len(), WEEKS_MAX);
+    let of = |day: &str, healthy, alarms, wrong| (day.to_owned(), healthy, alarms, wrong);
+    assert_eq!(
+        all[6..],
+        [
+            of("2026-02-02", 0, 0, 0),
+            of("2026-02-09", 0, 0, 0),
+            of("2026-02-16", 0, 0, 0),
+            of("2026-02-23", 0, 0, 0),
+            of("2026-03-02", 0, 2, 1),
+            of("2026-03-09", 2, 0, 0),
+        ]
+    );
+    assert_eq!(all[5], of("2026-01-26", 1, 0, 0));
+    // What is not known of is not shown as nothing.
+    assert_eq!(counted(&runs[..3]).len(), 2);
+    assert!(counted(&[]).is_empty());
+}

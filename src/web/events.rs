@@ -25,7 +25,7 @@ use super::App;
 use super::gate::Pass;
 use super::problem::Problem;
 use crate::domain::{RunId, Timestamp};
-use crate::store::{self, PAGE_MAX, RunFilter, RunView, Store};
+use crate::store::{self, DeliveryFilter, MessageFilter, PAGE_MAX, RunFilter, RunView, Store};
 
 /// Streams at once.
 const STREAMS_MAX: usize = 64;
@@ -305,12 +305,20 @@ async fn snapshot(store: &Store, now: Timestamp, last: Option<&Snapshot>) -> Res
             put(&mut seen, run.id.clone(), of_run(&run));
         }
     }
-    for delivery in store.list_deliveries(None, TAIL).await?.items {
+    let newest = DeliveryFilter {
+        limit: TAIL,
+        ..DeliveryFilter::default()
+    };
+    for delivery in store.list_deliveries(newest).await?.items {
         let print = format!("{:?} {:?}", delivery.note, delivery.run);
         let change = Change::new("delivery", Some(&delivery.id), delivery.run.as_deref());
         put(&mut seen, delivery.id, Seen::new(print, change));
     }
-    for message in store.list_messages(None, None, TAIL).await?.items {
+    let newest = MessageFilter {
+        limit: TAIL,
+        ..MessageFilter::default()
+    };
+    for message in store.list_messages(newest).await?.items {
         let print = format!("{} {}", message.state, message.attempts);
         let change = Change::new("message", Some(&message.id), message.run.as_deref());
         put(&mut seen, message.id, Seen::new(print, change));

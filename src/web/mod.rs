@@ -8,6 +8,7 @@ mod approve;
 mod body;
 mod events;
 mod extract;
+mod filters;
 mod gate;
 mod harden;
 mod health;
@@ -152,6 +153,7 @@ fn asset_routes() -> Routes {
 fn gated_routes(app: &Arc<App>) -> Routes {
     api::routes()
         .route("/", get(pages::overview::page))
+        .route("/apps", get(pages::apps::page))
         .route("/runs/{id}", get(pages::run::page))
         .route("/runs/{id}/approve", post(pages::run::approve))
         .route("/runs/{id}/cancel", post(pages::run::cancel))

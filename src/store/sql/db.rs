@@ -124,12 +124,23 @@ macro_rules! blobs {
 }
 blobs!([u8], Vec<u8>, [u8; 32]);
 
+impl ToValue for Cell {
+    fn to_value(&self) -> Value<'_> {
+        match self {
+            Self::Null => Value::Null,
+            Self::Int(number) => Value::Int(*number),
+            Self::Text(text) => Value::Text(text),
+            Self::Bytes(bytes) => Value::Bytes(bytes),
+        }
+    }
+}
+
 /// A row of an answer.
 #[derive(Debug)]
 pub(crate) struct Row(pub(crate) Vec<Cell>);
 
 /// One field of a row.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Cell {
     Null,
     Int(i64),

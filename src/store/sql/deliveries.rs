@@ -22,8 +22,10 @@ pub(crate) fn accept(db: &dyn Db, delivery: &NewDelivery) -> Result<Accepted, Er
         None => None,
     };
     let headers = serde_json::to_string(&delivery.headers).map_err(|error| unreadable("headers", error))?;
-    db.execute("INSERT INTO deliveries (id, platform, received_at, event_word, deployment, heard, opened_app, headers, body, note)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)", values![
+    let app = delivery.heard.as_ref().and_then(|heard| heard.app.as_ref());
+    let app = app.or(delivery.opened_app.as_ref());
+    db.execute("INSERT INTO deliveries (id, platform, received_at, event_word, deployment, heard, opened_app, headers, body, note, app)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)", values![
         delivery.id.as_str(),
         platform,
         delivery.received_at.as_millis(),
@@ -33,7 +35,8 @@ pub(crate) fn accept(db: &dyn Db, delivery: &NewDelivery) -> Result<Accepted, Er
         delivery.opened_app,
         headers,
         delivery.body,
-        delivery.note
+        delivery.note,
+        app
     ])?;
     if let Some(heard) = &delivery.heard {
         silence::heard(db, &delivery.platform, heard, delivery.received_at)?;

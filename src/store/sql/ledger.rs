@@ -227,6 +227,13 @@ pub(crate) fn history(db: &dyn Db, key: &AppKey, now: Timestamp) -> Result<Histo
     })
 }
 
+/// Whether any version is known to be good.
+pub(crate) fn has_good(db: &dyn Db, key: &AppKey) -> Result<bool, Error> {
+    let (p, j, e) = parts(key);
+    let sql = format!("SELECT 1 FROM ledger_good {OF} LIMIT 1");
+    Ok(db.first(&sql, values![p, j, e], |_| Ok(()))?.is_some())
+}
+
 /// Keeps what the checks saw of the version before; an older look of the same check gives way.
 pub(crate) fn looked_before(db: &dyn Db, key: &AppKey, before: &[Before]) -> Result<(), Error> {
     let sql = "INSERT INTO ledger_before

@@ -8,6 +8,7 @@ pub(super) mod deliveries;
 pub(super) mod endpoints;
 pub(super) mod leases;
 pub(super) mod ledger;
+pub(super) mod lists;
 pub(super) mod outbox;
 pub(super) mod retention;
 pub(super) mod runs;
@@ -17,6 +18,7 @@ pub(super) mod times;
 pub(super) mod troubles;
 pub(super) mod trust;
 pub(super) mod views;
+mod walk;
 
 pub(super) use db::{Cell, ToValue, values};
 pub(crate) use db::{Db, Row, Value};

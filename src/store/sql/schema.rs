@@ -16,6 +16,7 @@ const POSTGRES_WORDS: &[(&str, &str)] = &[
     ),
     (" INTEGER", " BIGINT"),
     (" BLOB", " BYTEA"),
+    ("heard ->> 'app'", "CAST(heard AS JSON) ->> 'app'"),
 ];
 
 /// A step in PostgreSQL's words.

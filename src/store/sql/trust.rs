@@ -2,6 +2,7 @@
 
 use super::super::Error;
 use super::runs::verdict;
+use super::views::NEWEST;
 use super::{Db, Row, values};
 use crate::domain::{AppKey, AppPlace, DeploymentId, JudgedRun, Label, RunId, Timestamp};
 
@@ -25,17 +26,16 @@ fn place(row: &Row) -> Result<AppPlace, Error> {
 /// app if asked.
 pub(crate) fn places(db: &dyn Db, app: Option<&str>, limit: usize) -> Result<Vec<AppPlace>, Error> {
     let sql = format!(
-        "SELECT platform, project, environment_id, app, environment FROM (
-             SELECT platform, project, environment_id, app, environment FROM runs r
-             WHERE project IS NOT NULL
-               AND id = (SELECT max(id) FROM runs n WHERE n.platform = r.platform AND n.project = r.project
-                         AND n.environment_id = r.environment_id)
+        "{NEWEST}
+         SELECT platform, project, environment_id, app, environment FROM (
+             SELECT r.platform, r.project, r.environment_id, r.app, r.environment
+             FROM newest n JOIN runs r ON r.id = n.id
              UNION ALL
              SELECT platform, project, environment_id, app, environment FROM adopted a
              WHERE NOT EXISTS (SELECT 1 FROM runs r WHERE r.platform = a.platform AND r.project = a.project
                                AND r.environment_id = a.environment_id)) AS place
          WHERE CAST(?1 AS TEXT) IS NULL OR app = ?1
-         ORDER BY app, environment LIMIT {limit}"
+         ORDER BY app, environment, platform, project, environment_id LIMIT {limit}"
     );
     db.all(&sql, values![app], place)
 }

@@ -1,17 +1,17 @@
 //! The rows that people and scripts see.
 
 use super::super::{
-    AppView, AttemptView, DeliveryView, EndpointView, EntryView, Error, MessageView, PAGE_MAX, Page, RunFilter, RunView,
+    AppView, AttemptView, DeliveryView, EndpointView, EntryView, Error, MessageView, PAGE_MAX, Page, RunView,
 };
-use super::{Db, Row, ToValue as _, Value, values};
-use crate::domain::{DeliveryId, MessageId, RunId};
+use super::{Db, Row, values};
+use crate::domain::{AppKey, DeliveryId, MessageId, RunId};
 
-const RUN: &str = "id, platform, app, environment, deployment, commit_sha, phase, verdict, action, reason, started_at, ended_at, version";
-const MESSAGE: &str =
+pub(super) const RUN: &str = "id, platform, app, environment, deployment, commit_sha, phase, verdict, action, reason, started_at, ended_at, version";
+pub(super) const MESSAGE: &str =
     "id, endpoint, run, event, state, reason, attempts, page, created_at, CASE WHEN state = 'queued' THEN next_at END";
-const DELIVERY: &str = "id, platform, received_at, event_word, deployment, run, note";
+pub(super) const DELIVERY: &str = "id, platform, received_at, event_word, deployment, run, note, coalesce(app, (SELECT r.app FROM runs r WHERE r.id = run))";
 
-fn run_view(row: &Row) -> Result<RunView, Error> {
+pub(super) fn run_view(row: &Row) -> Result<RunView, Error> {
     Ok(RunView {
         id: row.get(0)?,
         platform: row.get(1)?,
@@ -30,11 +30,15 @@ fn run_view(row: &Row) -> Result<RunView, Error> {
 }
 
 /// One row more than the page takes tells whether there is a next page.
-fn page<T>(mut items: Vec<T>, limit: usize, id: impl Fn(&T) -> String) -> Page<T> {
+pub(super) fn page<T>(mut items: Vec<T>, limit: usize, id: impl Fn(&T) -> String) -> Page<T> {
     let more = items.len() > limit;
     items.truncate(limit);
     let next = if more { items.last().map(id) } else { None };
-    Page { items, next }
+    Page {
+        items,
+        next,
+        looked: None,
+    }
 }
 
 /// What SQL is asked for: one row more than the page takes.
@@ -42,33 +46,8 @@ fn one_more(limit: usize) -> i64 {
     i64::try_from(limit + 1).unwrap_or(i64::MAX)
 }
 
-fn bounded(limit: usize) -> usize {
+pub(super) fn bounded(limit: usize) -> usize {
     limit.clamp(1, PAGE_MAX)
-}
-
-pub(crate) fn runs(db: &dyn Db, filter: &RunFilter) -> Result<Page<RunView>, Error> {
-    let limit = bounded(filter.limit);
-    let wanted = [
-        ("app =", &filter.app),
-        ("environment =", &filter.environment),
-        ("verdict =", &filter.verdict),
-        ("id <", &filter.before),
-    ];
-    let mut conditions = vec!["1 = 1".to_owned()];
-    let mut values: Vec<Value<'_>> = Vec::new();
-    for (condition, value) in &wanted {
-        if let Some(value) = value {
-            values.push(value.to_value());
-            conditions.push(format!("{condition} ?{}", values.len()));
-        }
-    }
-    let sql = format!(
-        "SELECT {RUN} FROM runs WHERE {} ORDER BY id DESC LIMIT {}",
-        conditions.join(" AND "),
-        limit + 1
-    );
-    let items = db.all(&sql, &values, run_view)?;
-    Ok(page(items, limit, |run: &RunView| run.id.clone()))
 }
 
 pub(crate) fn run(db: &dyn Db, id: &RunId) -> Result<Option<RunView>, Error> {
@@ -99,12 +78,13 @@ pub(crate) fn journal(db: &dyn Db, id: &RunId, after: i64, limit: usize) -> Resu
     Ok(page(items, limit, |entry| entry.number.to_string()))
 }
 
-fn delivery_view(row: &Row) -> Result<DeliveryView, Error> {
+pub(super) fn delivery_view(row: &Row) -> Result<DeliveryView, Error> {
     Ok(DeliveryView {
         id: row.get(0)?,
         platform: row.get(1)?,
         received_at: row.get(2)?,
         event: row.get(3)?,
+        app: row.get(7)?,
         deployment: row.get(4)?,
         run: row.get(5)?,
         note: row.get(6)?,
@@ -113,19 +93,10 @@ fn delivery_view(row: &Row) -> Result<DeliveryView, Error> {
     })
 }
 
-pub(crate) fn deliveries(db: &dyn Db, before: Option<&str>, limit: usize) -> Result<Page<DeliveryView>, Error> {
-    let limit = bounded(limit);
-    let sql = format!(
-        "SELECT {DELIVERY} FROM deliveries WHERE CAST(?1 AS TEXT) IS NULL OR id < ?1 ORDER BY id DESC LIMIT ?2"
-    );
-    let items = db.all(&sql, values![before, one_more(limit)], delivery_view)?;
-    Ok(page(items, limit, |delivery: &DeliveryView| delivery.id.clone()))
-}
-
 pub(crate) fn delivery(db: &dyn Db, id: &DeliveryId) -> Result<Option<DeliveryView>, Error> {
     let sql = format!("SELECT {DELIVERY}, headers, body FROM deliveries WHERE id = ?1");
     let view = |row: &Row| {
-        let (headers, body): (String, Vec<u8>) = (row.get(7)?, row.get(8)?);
+        let (headers, body): (String, Vec<u8>) = (row.get(8)?, row.get(9)?);
         let mut view = delivery_view(row)?;
         view.headers = serde_json::from_str(&headers).ok();
         view.body = Some(String::from_utf8_lossy(&body).into_owned());
@@ -134,7 +105,7 @@ pub(crate) fn delivery(db: &dyn Db, id: &DeliveryId) -> Result<Option<DeliveryVi
     db.first(&sql, values![id.as_str()], view)
 }
 
-fn message_view(row: &Row) -> Result<MessageView, Error> {
+pub(super) fn message_view(row: &Row) -> Result<MessageView, Error> {
     Ok(MessageView {
         id: row.get(0)?,
         endpoint: row.get(1)?,
@@ -149,28 +120,6 @@ fn message_view(row: &Row) -> Result<MessageView, Error> {
         body: None,
         attempt_log: None,
     })
-}
-
-/// Messages carry their run's id, and that its age, so ordering by moment and then id is stable.
-pub(crate) fn messages(
-    db: &dyn Db,
-    run: Option<&RunId>,
-    before: Option<&str>,
-    limit: usize,
-) -> Result<Page<MessageView>, Error> {
-    let limit = bounded(limit);
-    let sql = format!(
-        "SELECT {MESSAGE} FROM messages
-         WHERE (CAST(?1 AS TEXT) IS NULL OR run = ?1)
-           AND (CAST(?2 AS TEXT) IS NULL OR (created_at, id) < (SELECT created_at, id FROM messages WHERE id = ?2))
-         ORDER BY created_at DESC, id DESC LIMIT ?3"
-    );
-    let items: Vec<MessageView> = db.all(
-        &sql,
-        values![run.map(RunId::as_str), before, one_more(limit)],
-        message_view,
-    )?;
-    Ok(page(items, limit, |message| message.id.clone()))
 }
 
 pub(crate) fn message(db: &dyn Db, id: &MessageId) -> Result<Option<MessageView>, Error> {
@@ -201,33 +150,86 @@ pub(crate) fn message(db: &dyn Db, id: &MessageId) -> Result<Option<MessageView>
     Ok(Some(found))
 }
 
+/// Messages counted of one endpoint, and of one state.
+const COUNTED_MAX: usize = 10_000;
+
+/// Endpoints that there are messages for: from one name to the next, along an index.
+const ENDPOINTS: &str = "WITH RECURSIVE named(name) AS (
+                             SELECT min(endpoint) FROM messages
+                             UNION ALL
+                             SELECT (SELECT min(endpoint) FROM messages WHERE endpoint > named.name) FROM named
+                             WHERE named.name IS NOT NULL)
+                         SELECT n.name, o.off_reason, o.off_since, coalesce(o.failures, 0), o.since
+                         FROM named n LEFT JOIN endpoints o ON o.name = n.name
+                         WHERE n.name IS NOT NULL ORDER BY n.name";
+
 pub(crate) fn endpoints(db: &dyn Db) -> Result<Vec<EndpointView>, Error> {
-    let sql = "SELECT m.endpoint, count(*) FILTER (WHERE m.state = 'delivered'),
-                      count(*) FILTER (WHERE m.state = 'queued'), count(*) FILTER (WHERE m.state = 'dead'), o.off_reason, o.off_since, coalesce(o.failures, 0), o.since
-               FROM messages m LEFT JOIN endpoints o ON o.name = m.endpoint
-               GROUP BY m.endpoint, o.off_reason, o.off_since, o.failures, o.since ORDER BY m.endpoint";
-    db.all(sql, &[], |row| {
+    let mut found: Vec<EndpointView> = db.all(ENDPOINTS, &[], |row| {
         Ok(EndpointView {
             name: row.get(0)?,
-            delivered: row.get(1)?,
-            queued: row.get(2)?,
-            dead: row.get(3)?,
-            off_reason: row.get(4)?,
-            off_since: row.get(5)?,
-            failures: row.get(6)?,
-            failing_since: row.get(7)?,
+            off_reason: row.get(1)?,
+            off_since: row.get(2)?,
+            failures: row.get(3)?,
+            failing_since: row.get(4)?,
+            ..EndpointView::default()
         })
-    })
+    })?;
+    for endpoint in &mut found {
+        endpoint.delivered = delivered(db, &endpoint.name)?;
+    }
+    for (state, name, count) in left(db, "queued")?.into_iter().chain(left(db, "dead")?) {
+        if let Some(endpoint) = found.iter_mut().find(|endpoint| endpoint.name == name) {
+            match state {
+                "queued" => endpoint.queued = count,
+                _ => endpoint.dead = count,
+            }
+        }
+    }
+    Ok(found)
 }
+
+/// How many of an endpoint's newest messages are delivered.
+fn delivered(db: &dyn Db, endpoint: &str) -> Result<u64, Error> {
+    let sql = format!(
+        "SELECT count(*) FROM (SELECT state FROM messages WHERE endpoint = ?1 ORDER BY created_at DESC, id DESC
+                               LIMIT {COUNTED_MAX}) AS newest WHERE state = 'delivered'"
+    );
+    Ok(db.first(&sql, values![endpoint], |row| row.get(0))?.unwrap_or_default())
+}
+
+/// How many of the newest messages that stand so are whose.
+fn left(db: &dyn Db, state: &'static str) -> Result<Vec<(&'static str, String, u64)>, Error> {
+    let sql = format!(
+        "SELECT endpoint, count(*) FROM (SELECT endpoint FROM messages WHERE state = ?1 AND state <> 'delivered'
+                                         ORDER BY created_at DESC, id DESC LIMIT {COUNTED_MAX}) AS newest
+         GROUP BY endpoint"
+    );
+    db.all(&sql, values![state], |row| Ok((state, row.get(0)?, row.get(1)?)))
+}
+
+/// The newest run of each place that runs were about: from one place to the one before, along an index. SQLite compares all three
+/// columns by the index only where the other side is no column itself, and begins at what is equal: hence the least id.
+pub(super) const NEWEST: &str = "WITH RECURSIVE newest(id) AS (
+        SELECT (SELECT id FROM runs WHERE project IS NOT NULL
+                ORDER BY platform DESC, project DESC, environment_id DESC, id DESC LIMIT 1)
+        UNION ALL
+        SELECT (SELECT r.id FROM runs r
+                WHERE r.project IS NOT NULL
+                  AND (r.platform, r.project, r.environment_id, r.id) < (l.platform || '', l.project || '', l.environment_id || '', '')
+                ORDER BY r.platform DESC, r.project DESC, r.environment_id DESC, r.id DESC LIMIT 1)
+        FROM newest n JOIN runs l ON l.id = n.id)";
+
+/// Apps in environments looked at.
+const APPS_MAX: usize = 1_000;
 
 pub(crate) fn apps(db: &dyn Db) -> Result<Vec<AppView>, Error> {
     let sql = format!(
-        "SELECT {RUN}, (SELECT g.deployment FROM ledger_good g
+        "{NEWEST}
+         SELECT {RUN}, (SELECT g.deployment FROM ledger_good g
                         WHERE g.platform = r.platform AND g.project = r.project AND g.environment = r.environment_id
-                        ORDER BY g.at DESC LIMIT 1)
-         FROM runs r
-         WHERE id IN (SELECT max(id) FROM runs WHERE project IS NOT NULL GROUP BY platform, project, environment_id)
-         ORDER BY app, environment LIMIT {PAGE_MAX}"
+                        ORDER BY g.at DESC LIMIT 1), project, environment_id
+         FROM (SELECT id AS newest_id FROM newest LIMIT {APPS_MAX}) AS n JOIN runs r ON r.id = n.newest_id
+         ORDER BY app, environment, platform, project, environment_id"
     );
     db.all(&sql, &[], |row| {
         let last_run = run_view(row)?;
@@ -237,6 +239,11 @@ pub(crate) fn apps(db: &dyn Db) -> Result<Vec<AppView>, Error> {
             last_run.environment.clone(),
         );
         Ok(AppView {
+            key: AppKey {
+                platform: platform.as_str().into(),
+                project: row.get::<String>(14)?.as_str().into(),
+                environment: row.get::<String>(15)?.as_str().into(),
+            },
             platform,
             app,
             environment,

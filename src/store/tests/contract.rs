@@ -18,7 +18,7 @@ pub(super) async fn a_delivery_is_there_once(open: Open) {
         ..again
     };
     assert_eq!(store.accept(elsewhere).await.unwrap(), Accepted::Stored);
-    assert_eq!(store.list_deliveries(None, 50).await.unwrap().items.len(), 2);
+    assert_eq!(store.list_deliveries(deliveries(50)).await.unwrap().items.len(), 2);
 }
 
 pub(super) async fn deduplication_is_kept_for_48_hours(open: Open) {
@@ -428,48 +428,6 @@ pub(super) async fn an_endpoint_that_is_off_for_good_stays_so(open: Open) {
     );
 }
 
-pub(super) async fn lists_are_paged_and_filtered(open: Open) {
-    let store = open.store;
-    for number in 1..=5 {
-        let record = RunRecord {
-            verdict: (number % 2 == 0).then_some(Verdict::Healthy),
-            ..run(number, 1)
-        };
-        store.commit(commit(record)).await.unwrap();
-    }
-    let filter = |before: Option<String>, verdict: Option<&str>| RunFilter {
-        before,
-        verdict: verdict.map(str::to_owned),
-        limit: 2,
-        ..RunFilter::default()
-    };
-    let ids = |page: &Page<RunView>| page.items.iter().map(|run| run.id.clone()).collect::<Vec<_>>();
-    let first = store.list_runs(filter(None, None)).await.unwrap();
-    assert_eq!(ids(&first), ["run_0005", "run_0004"]);
-    let second = store.list_runs(filter(first.next, None)).await.unwrap();
-    assert_eq!(ids(&second), ["run_0003", "run_0002"]);
-    let last = store.list_runs(filter(second.next, None)).await.unwrap();
-    assert_eq!((ids(&last), last.next), (vec!["run_0001".to_owned()], None));
-    assert_eq!(
-        ids(&store.list_runs(filter(None, Some("healthy"))).await.unwrap()),
-        ["run_0004", "run_0002"]
-    );
-    let apps = store.apps().await.unwrap();
-    assert_eq!(apps.len(), 1);
-    assert_eq!(apps[0].last_run.id, "run_0005", "the newest run stands for the app");
-    // Which runs are under way, and that they changed, is what open pages go by.
-    let ended = RunRecord {
-        ended_at: Some(START.plus_ms(9)),
-        ..run(3, 2)
-    };
-    store.commit(commit(ended)).await.unwrap();
-    let under_way = store.runs_under_way(3).await.unwrap();
-    let seen: Vec<(&str, u64)> = under_way.iter().map(|run| (run.id.as_str(), run.version)).collect();
-    assert_eq!(seen, [("run_0001", 1), ("run_0002", 1), ("run_0004", 1)]);
-    assert_eq!(store.run(&"run_0003".into()).await.unwrap().unwrap().version, 2);
-    assert_eq!(store.take_over(&"agt_2".into(), 10).await.unwrap().len(), 4);
-}
-
 pub(super) async fn a_pause_ends_by_itself_or_by_hand(open: Open) {
     let store = open.store;
     let until = START.plus_ms(5_000);
@@ -583,7 +541,7 @@ pub(super) async fn what_became_ready_is_waited_for_until_more_is_heard(open: Op
             .unwrap()
     );
     assert_eq!(awaited(START).await, ["dep_4"]);
-    assert_eq!(store.list_messages(None, None, 10).await.unwrap().items.len(), 1);
+    assert_eq!(store.list_messages(messages(10)).await.unwrap().items.len(), 1);
 }
 
 pub(super) async fn a_trouble_is_told_of_once(open: Open) {
@@ -616,7 +574,7 @@ pub(super) async fn a_trouble_is_told_of_once(open: Open) {
             .unwrap()
     );
     assert!(store.troubles().await.unwrap().is_empty());
-    let told = store.list_messages(None, None, 10).await.unwrap().items;
+    let told = store.list_messages(messages(10)).await.unwrap().items;
     assert_eq!(
         told.iter().map(|told| told.id.as_str()).collect::<Vec<_>>(),
         ["whk_0003", "whk_0001"]

@@ -2,7 +2,9 @@
 
 mod agents;
 mod contract;
+mod lists;
 mod migrations;
+mod plans;
 mod postgres;
 mod retention;
 #[path = "../../../tests/support/postgres.rs"]
@@ -33,6 +35,12 @@ impl Store {
             called,
             watch: None,
         }
+    }
+
+    /// Fills it with more than one row at a time, which no agent does.
+    pub(crate) async fn run_script(&self, script: Vec<String>) {
+        let run = move |db: &dyn Db| script.iter().try_for_each(|sql| db.execute(sql, &[]).map(drop));
+        self.write(run).await.unwrap();
     }
 
     /// An engine in memory, whose time is `clock`'s.
@@ -143,7 +151,6 @@ on_every_engine! {
         messages_are_due_gravest_first_until_they_are_delivered_or_dead,
         an_endpoint_that_is_off_is_left_alone_until_it_is_wanted_again,
         an_endpoint_that_is_off_for_good_stays_so,
-        lists_are_paged_and_filtered,
         a_pause_ends_by_itself_or_by_hand,
         a_failing_item_leaves_those_beside_it_alone,
         what_no_run_was_about_is_known_only_if_it_is_older,
@@ -151,6 +158,14 @@ on_every_engine! {
         what_became_ready_is_waited_for_until_more_is_heard,
         a_trouble_is_told_of_once,
         deduplication_is_kept_for_48_hours;
+    lists:
+        lists_are_paged_and_filtered,
+        runs_are_found_by_what_is_known_of_them,
+        deliveries_are_found_by_what_they_are_about,
+        messages_are_found_by_whom_and_what_they_tell,
+        a_filter_that_little_fits_looks_only_so_far,
+        places_are_named_once_by_their_newest_run,
+        endpoints_are_counted_by_how_their_messages_stand;
     retention:
         what_is_old_goes_and_what_somebody_waits_for_stays,
         a_config_in_force_stays_although_no_run_is_left_of_it,
@@ -242,6 +257,100 @@ fn commit(run: RunRecord) -> Commit {
         agent: "agt_1".into(),
         only: false,
         hold: Hold::Release,
+    }
+}
+
+/// The moment `minutes` after the start.
+fn minute(minutes: u64) -> Timestamp {
+    START.plus_ms(minutes * 60_000)
+}
+
+/// What a filter asks for, as `app=shop action=rolled+back since=4`; moments in minutes after the start.
+struct Words(BTreeMap<String, String>);
+
+impl Words {
+    fn of(text: &str) -> Self {
+        let pair = |word: &str| {
+            let (name, value) = word.split_once('=').unwrap();
+            (name.to_owned(), value.replace('+', " "))
+        };
+        Self(text.split_whitespace().map(pair).collect())
+    }
+
+    fn take(&mut self, name: &str) -> Option<String> {
+        self.0.remove(name)
+    }
+
+    fn moment(&mut self, name: &str) -> Option<Timestamp> {
+        self.take(name).map(|minutes| minute(minutes.parse().unwrap()))
+    }
+
+    /// So that a misspelt word is noticed.
+    fn end(self) {
+        assert!(self.0.is_empty(), "{:?}", self.0);
+    }
+}
+
+fn runs_that(text: &str, limit: usize, before: Option<String>) -> RunFilter {
+    let mut words = Words::of(text);
+    let filter = RunFilter {
+        app: words.take("app"),
+        environment: words.take("environment"),
+        verdict: words.take("verdict"),
+        action: words.take("action"),
+        since: words.moment("since"),
+        until: words.moment("until"),
+        before,
+        limit,
+    };
+    words.end();
+    filter
+}
+
+fn deliveries_that(text: &str, limit: usize, before: Option<String>) -> DeliveryFilter {
+    let mut words = Words::of(text);
+    let filter = DeliveryFilter {
+        platform: words.take("platform"),
+        app: words.take("app"),
+        event: words.take("event"),
+        since: words.moment("since"),
+        until: words.moment("until"),
+        before,
+        limit,
+    };
+    words.end();
+    filter
+}
+
+fn messages_that(text: &str, limit: usize, before: Option<String>) -> MessageFilter {
+    let mut words = Words::of(text);
+    let filter = MessageFilter {
+        run: words.take("run"),
+        endpoint: words.take("endpoint"),
+        event: words.take("event"),
+        state: words.take("state"),
+        since: words.moment("since"),
+        until: words.moment("until"),
+        before: before.map(|before| MessagePlace::of_text(&before).unwrap()),
+        limit,
+    };
+    words.end();
+    filter
+}
+
+/// So many of any deliveries.
+fn deliveries(limit: usize) -> DeliveryFilter {
+    DeliveryFilter {
+        limit,
+        ..DeliveryFilter::default()
+    }
+}
+
+/// So many of any messages.
+fn messages(limit: usize) -> MessageFilter {
+    MessageFilter {
+        limit,
+        ..MessageFilter::default()
     }
 }
 

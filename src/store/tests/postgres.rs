@@ -65,14 +65,14 @@ async fn a_server_that_goes_away_is_an_error_and_then_works_again() {
         let refused = store.accept(delivery(2, HeardEvent::Live)).await;
         assert!(matches!(refused, Err(Error::Unreachable { .. })), "{refused:?}");
     }
-    assert!(store.list_deliveries(None, 10).await.is_err());
+    assert!(store.list_deliveries(deliveries(10)).await.is_err());
     let at = Arc::clone(&server);
     tokio::task::spawn_blocking(move || at.serve()).await.unwrap();
     assert_eq!(
         store.accept(delivery(2, HeardEvent::Live)).await.unwrap(),
         Accepted::Stored
     );
-    assert_eq!(store.list_deliveries(None, 10).await.unwrap().items.len(), 2);
+    assert_eq!(store.list_deliveries(deliveries(10)).await.unwrap().items.len(), 2);
     store.close().await;
     tokio::task::spawn_blocking(move || drop(server)).await.unwrap();
 }
@@ -131,6 +131,8 @@ async fn a_zero_byte_in_a_text_is_stored_as_what_it_is_not() {
         ..delivery(1, HeardEvent::Live)
     };
     store.accept(odd).await.unwrap();
-    let event = store.list_deliveries(None, 10).await.unwrap().items[0].event.clone();
+    let event = store.list_deliveries(deliveries(10)).await.unwrap().items[0]
+        .event
+        .clone();
     assert_eq!(event.as_deref(), Some("a\u{fffd}b"));
 }

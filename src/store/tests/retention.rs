@@ -88,12 +88,12 @@ async fn runs_left(store: &Store) -> BTreeSet<String> {
 }
 
 async fn deliveries_left(store: &Store) -> BTreeSet<String> {
-    let left = store.list_deliveries(None, PAGE_MAX).await.unwrap().items;
+    let left = store.list_deliveries(deliveries(PAGE_MAX)).await.unwrap().items;
     left.into_iter().map(|delivery| delivery.id).collect()
 }
 
 async fn messages_left(store: &Store) -> BTreeSet<String> {
-    let left = store.list_messages(None, None, PAGE_MAX).await.unwrap().items;
+    let left = store.list_messages(messages(PAGE_MAX)).await.unwrap().items;
     left.into_iter().map(|message| message.id).collect()
 }
 

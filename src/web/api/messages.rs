@@ -12,10 +12,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::super::App;
 use super::super::extract::{Asked, Segment};
+use super::super::filters;
 use super::super::problem::Problem;
 use super::super::redact;
 use super::{Answer, Done, change, limit, unreadable};
-use crate::domain::{EndpointName, MessageId, RunId, Timestamp};
+use crate::domain::{EndpointName, MessageId, Timestamp};
 use crate::store::{MessageView, Page, ReplayFilter};
 
 /// The most messages that one request queues again.
@@ -33,12 +34,29 @@ const REPLAY_SHAPE: &str = r#"send `{"ids": ["whk_…"]}`, or which: `{"endpoint
 #[into_params(parameter_in = Query)]
 pub(in crate::web) struct MessagesAsked {
     /// Only what was told of this run.
-    run: Option<String>,
+    #[param(max_length = 300)]
+    pub(in crate::web) run: Option<String>,
+    /// Only to this endpoint.
+    #[param(max_length = 300)]
+    pub(in crate::web) endpoint: Option<String>,
+    /// Only of this event.
+    #[param(max_length = 300)]
+    pub(in crate::web) event: Option<String>,
+    /// Only those that stand so.
+    #[param(schema_with = filters::states)]
+    pub(in crate::web) state: Option<String>,
+    /// Only those decided then or later: a moment, a day (`2026-03-12`), or how long ago (`2h`).
+    #[param(pattern = r"^(|[1-9][0-9]{0,2}[smhd]|20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8]))$")]
+    pub(in crate::web) since: Option<String>,
+    /// Only those decided before: the same.
+    #[param(pattern = r"^(|[1-9][0-9]{0,2}[smhd]|20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8]))$")]
+    pub(in crate::web) until: Option<String>,
     /// The last page's `next`.
-    before: Option<String>,
+    #[param(pattern = r"^(|[0-9]{1,15}-[^\n]{0,200})$")]
+    pub(in crate::web) before: Option<String>,
     /// At most so many rows.
     #[param(minimum = 1, maximum = 200, default = 50)]
-    limit: Option<usize>,
+    pub(in crate::web) limit: Option<usize>,
 }
 
 /// Messages to endpoints, newest first.
@@ -48,10 +66,9 @@ pub(in crate::web) async fn list(
     State(app): State<Arc<App>>,
     Asked(asked): Asked<MessagesAsked>,
 ) -> Answer<Page<MessageView>> {
-    let page = app
-        .store
-        .list_messages(asked.run.map(RunId::new), asked.before, limit(asked.limit)?);
-    page.await.map(Json).map_err(|error| unreadable(&error))
+    let filter = asked.filter(limit(asked.limit)?, app.clock.now())?;
+    let page = app.store.list_messages(filter).await;
+    page.map(Json).map_err(|error| unreadable(&error))
 }
 
 /// One message, with its body and its attempts.

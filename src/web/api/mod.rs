@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::{Body, to_bytes};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -63,18 +63,6 @@ pub(super) fn routes() -> Routes {
         .routes(routes!(config::show))
         .routes(routes!(events::listen));
     openapi::with_document(described)
-}
-
-/// Which page.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields, default)]
-#[into_params(parameter_in = Query)]
-pub(super) struct PageAsked {
-    /// The last page's `next`.
-    before: Option<String>,
-    /// At most so many rows.
-    #[param(minimum = 1, maximum = 200, default = 50)]
-    limit: Option<usize>,
 }
 
 /// Rows that are few enough for one page.

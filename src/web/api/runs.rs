@@ -11,11 +11,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::super::App;
 use super::super::extract::{Asked, Segment};
+use super::super::filters;
 use super::super::problem::Problem;
 use super::{AGAIN_S, Answer, Done, change, limit, stopping, unreadable};
 use crate::domain::RunId;
 use crate::runtime::{ApprovalError, Approver, CancelError, OrderError, StartRunError};
-use crate::store::{EntryView, MessageView, PAGE_MAX, Page, RunFilter, RunView};
+use crate::store::{EntryView, MessageFilter, MessageView, PAGE_MAX, Page, RunView};
 
 /// Which runs, and which page of them.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -23,16 +24,29 @@ use crate::store::{EntryView, MessageView, PAGE_MAX, Page, RunFilter, RunView};
 #[into_params(parameter_in = Query)]
 pub(in crate::web) struct RunsAsked {
     /// Only of this app.
-    app: Option<String>,
+    #[param(max_length = 300)]
+    pub(in crate::web) app: Option<String>,
     /// Only in this environment, by name.
-    environment: Option<String>,
-    /// Only with this verdict: `healthy`, `degraded`, `unhealthy` or `inconclusive`.
-    verdict: Option<String>,
+    #[param(max_length = 300)]
+    pub(in crate::web) environment: Option<String>,
+    /// Only with this verdict.
+    #[param(schema_with = filters::verdicts)]
+    pub(in crate::web) verdict: Option<String>,
+    /// Only where this was done.
+    #[param(schema_with = filters::actions)]
+    pub(in crate::web) action: Option<String>,
+    /// Only those begun then or later: a moment, a day (`2026-03-12`), or how long ago (`2h`).
+    #[param(pattern = r"^(|[1-9][0-9]{0,2}[smhd]|20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8]))$")]
+    pub(in crate::web) since: Option<String>,
+    /// Only those begun before: the same.
+    #[param(pattern = r"^(|[1-9][0-9]{0,2}[smhd]|20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8]))$")]
+    pub(in crate::web) until: Option<String>,
     /// The last page's `next`.
-    before: Option<String>,
+    #[param(max_length = 300)]
+    pub(in crate::web) before: Option<String>,
     /// At most so many rows.
     #[param(minimum = 1, maximum = 200, default = 50)]
-    limit: Option<usize>,
+    pub(in crate::web) limit: Option<usize>,
 }
 
 /// Which page of a story.
@@ -83,13 +97,7 @@ pub(in crate::web) struct StartedView {
 #[utoipa::path(get, path = "/api/v1/runs", operation_id = "list_runs", tag = "runs", params(RunsAsked),
     responses((status = 200, description = "A page of runs", body = Page<RunView>)))]
 pub(in crate::web) async fn list(State(app): State<Arc<App>>, Asked(asked): Asked<RunsAsked>) -> Answer<Page<RunView>> {
-    let filter = RunFilter {
-        app: asked.app,
-        environment: asked.environment,
-        verdict: asked.verdict,
-        before: asked.before,
-        limit: limit(asked.limit)?,
-    };
+    let filter = asked.filter(limit(asked.limit)?, app.clock.now())?;
     app.store
         .list_runs(filter)
         .await
@@ -108,7 +116,12 @@ pub(in crate::web) async fn one(State(app): State<Arc<App>>, Segment(id): Segmen
             return Ok(None);
         };
         let journal = app.store.journal(&id, 0, PAGE_MAX).await?;
-        let messages = app.store.list_messages(Some(id.clone()), None, PAGE_MAX).await?.items;
+        let told = MessageFilter {
+            run: Some(id.to_string()),
+            limit: PAGE_MAX,
+            ..MessageFilter::default()
+        };
+        let messages = app.store.list_messages(told).await?.items;
         Ok(Some(RunAnswer { run, journal, messages }))
     };
     match read.await {

@@ -1,5 +1,6 @@
 //! The pages. Text from platforms and apps is escaped by the templates; they carry no script and no style of their own.
 
+pub(super) mod apps;
 pub(super) mod config;
 pub(super) mod deliveries;
 pub(super) mod endpoints;
@@ -7,7 +8,9 @@ pub(super) mod messages;
 pub(super) mod overview;
 pub(super) mod pauses;
 mod plot;
+pub(super) mod room;
 pub(super) mod run;
+pub(super) mod weeks;
 
 use std::convert::Infallible;
 
@@ -182,6 +185,11 @@ fn back_to(path: &str, id: &str) -> Redirect {
     Redirect::to(&format!("{path}/{}", id.replace('+', "%20")))
 }
 
+/// Rows on a page that has `max` unless fewer are asked for.
+fn shown(asked: Option<usize>, max: usize) -> usize {
+    asked.unwrap_or(max).clamp(1, max)
+}
+
 /// A page as an answer.
 ///
 /// # Errors
@@ -218,6 +226,21 @@ impl RunRow {
         let (action, verdict) = (self.view.action.as_deref(), self.view.verdict.as_deref());
         let action = action.filter(|action| *action != "none");
         action.or(verdict).unwrap_or(&self.view.phase)
+    }
+
+    /// As a list shows it.
+    fn listed(mut view: RunView, now: Timestamp) -> Self {
+        for text in [&mut view.app, &mut view.environment, &mut view.deployment] {
+            room::clip(text);
+        }
+        Self::of(view, now)
+    }
+
+    /// The bytes it takes in a list.
+    fn weigh(&self) -> usize {
+        let view = &self.view;
+        // A list's markup around a row, with the words that are ours.
+        420 + room::bytes([view.app.as_str(), &view.environment, &view.deployment, &view.id])
     }
 
     fn of(view: RunView, now: Timestamp) -> Self {

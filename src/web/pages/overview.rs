@@ -1,217 +1,140 @@
-//! Overview: every app and environment as it stands now and what is left to do about it, and the runs, newest first.
+//! Overview: what is left to do, apps and environments as they stand now, and the runs, newest first.
 
 use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use serde::Deserialize;
 
 use super::super::App;
+use super::super::api::runs::RunsAsked;
 use super::super::api::unreadable;
 use super::super::extract::Asked;
+use super::super::filters::{Filters, Onward};
 use super::super::problem::Problem;
-use super::{Frame, RunRow, render, run};
-use crate::config::Config;
-use crate::domain::{AppKey, Commit, Deployment, DeploymentState, Timestamp, Verdict};
-use crate::store::{self, AppView, PauseView, RunFilter};
+use super::apps::{self, AppRow};
+use super::{Frame, RunRow, render, room, shown};
+use crate::domain::Timestamp;
+use crate::store::{self, PauseView};
 
-/// What a run can conclude, as the filter offers it.
-const VERDICTS: [&str; 4] = [
-    Verdict::Healthy.as_str(),
-    Verdict::Degraded.as_str(),
-    Verdict::Unhealthy.as_str(),
-    Verdict::Inconclusive.as_str(),
-];
 /// Runs on a page.
 const RUNS_SHOWN: usize = 50;
-/// Characters of a filter.
-const FILTER_CHARS_MAX: usize = 300;
-
-/// Which runs.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(in crate::web) struct RunsWanted {
-    app: String,
-    environment: String,
-    verdict: String,
-    before: String,
-}
-
-impl RunsWanted {
-    /// Everything, from the newest on.
-    fn is_all(&self) -> bool {
-        self.before.is_empty() && !self.is_filtered()
-    }
-
-    fn is_filtered(&self) -> bool {
-        [&self.app, &self.environment, &self.verdict]
-            .iter()
-            .any(|word| !word.is_empty())
-    }
-
-    fn is_verdict(&self, word: &str) -> bool {
-        self.verdict == word
-    }
-
-    fn filter(&self) -> Result<RunFilter, Problem> {
-        let word = |word: &str| match word.trim() {
-            "" => Ok(None),
-            word if word.chars().count() <= FILTER_CHARS_MAX => Ok(Some(word.to_owned())),
-            _ => Err(Problem::bad_request(format!(
-                "a filter has at most {FILTER_CHARS_MAX} characters"
-            ))),
-        };
-        Ok(RunFilter {
-            app: word(&self.app)?,
-            environment: word(&self.environment)?,
-            verdict: word(&self.verdict)?,
-            before: word(&self.before)?,
-            limit: RUNS_SHOWN,
-        })
-    }
-
-    /// The address of the page that begins after `before`.
-    fn next(&self, before: &str) -> String {
-        let words = [
-            ("app", self.app.as_str()),
-            ("environment", &self.environment),
-            ("verdict", &self.verdict),
-            ("before", before),
-        ];
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(words.iter().filter(|(_, word)| !word.is_empty()));
-        format!("/?{}", query.finish())
-    }
-}
+/// Bytes for the runs where they are alone, and where they share the page.
+const RUNS_ROOM: usize = 44_000;
+const RUNS_ROOM_SHARED: usize = 24_000;
+/// Bytes for the apps, for what is left to do, for what stands in the way of a rollback, and for pauses.
+const APPS_ROOM: usize = 16_000;
+const LEFT_ROOM: usize = 8_000;
+const TROUBLES_ROOM: usize = 3_000;
+const PAUSES_ROOM: usize = 3_000;
 
 #[derive(Template)]
 #[template(path = "overview.html")]
 struct Page {
     frame: Frame,
-    wanted: RunsWanted,
+    filters: Filters,
+    todo: Vec<Left>,
+    todo_left_out: usize,
     apps: Vec<AppRow>,
+    apps_in_all: usize,
+    /// Where the page of all apps goes on, if they are not all here.
+    more_apps: Option<String>,
     troubles: Vec<(String, String, Timestamp)>,
     pauses: Vec<PauseView>,
+    pauses_left_out: usize,
     runs: Vec<RunRow>,
-    next: Option<String>,
+    onward: Onward,
 }
 
-impl Page {
-    /// Whether a person has something to do.
-    fn has_left(&self) -> bool {
-        self.apps.iter().any(|app| app.left.is_some())
-    }
-}
-
-/// An app in an environment.
-struct AppRow {
+/// What a person has to do about an app.
+struct Left {
     app: String,
     environment: String,
-    last_good: Option<String>,
-    last: RunRow,
-    mode: &'static str,
-    paused_until: Option<Timestamp>,
-    /// What a person has to do; none where nothing is.
-    left: Option<&'static str>,
+    run: String,
+    standing: &'static str,
+    word: String,
+    left: &'static str,
 }
 
 /// The page.
 pub(in crate::web) async fn page(
     State(app): State<Arc<App>>,
     mut frame: Frame,
-    Asked(wanted): Asked<RunsWanted>,
+    Asked(asked): Asked<RunsAsked>,
 ) -> Result<Response, Problem> {
-    let filter = wanted.filter()?;
     let now = app.clock.now();
+    let filters = asked.shown();
+    let filter = asked.filter(shown(asked.limit, RUNS_SHOWN), now)?;
     let read = async {
         let runs = app.store.list_runs(filter).await?;
         let pauses = app.store.pauses(now).await?;
-        let (apps, troubles) = if wanted.is_all() {
+        let (apps, troubles) = if filters.is_all() {
             (app.store.apps().await?, app.store.troubles().await?)
         } else {
             (Vec::new(), Vec::new())
         };
         Ok::<_, store::Error>((runs, pauses, apps, troubles))
     };
-    let (page, pauses, apps, troubles) = read.await.map_err(|error| unreadable(&error))?;
+    let (page, mut pauses, apps, mut troubles) = read.await.map_err(|error| unreadable(&error))?;
     let config = app.config.load();
-    let runs: Vec<RunRow> = page.items.into_iter().map(|view| RunRow::of(view, now)).collect();
-    frame.under_way = runs.iter().any(|run| run.view.ended_at.is_none());
+    let apps = apps.into_iter().map(|app| AppRow::of(app, &pauses, &config, now));
+    let mut apps: Vec<AppRow> = apps.collect();
+    let (todo, todo_left_out) = todo(&apps);
+    let apps_in_all = apps.len();
+    let more_apps = apps::cut(&mut apps, APPS_ROOM);
+    let pauses_left_out = cut_pauses(&mut pauses);
+    for (about, reason, _) in &mut troubles {
+        room::clip(about);
+        room::clip_to(reason, 500);
+    }
+    let weigh = |(about, reason, _): &(String, String, Timestamp)| 200 + room::bytes([about.as_str(), reason]);
+    troubles.truncate(room::fitting(&troubles, TROUBLES_ROOM, weigh));
+    let room = if apps.is_empty() { RUNS_ROOM } else { RUNS_ROOM_SHARED };
+    let page = store::Page {
+        items: page.items.into_iter().map(|view| RunRow::listed(view, now)).collect(),
+        next: page.next,
+        looked: page.looked,
+    };
+    let page = room::fit(page, room, RunRow::weigh, |run| run.view.id.clone());
+    frame.under_way = page.items.iter().any(|run| run.view.ended_at.is_none());
     render(&Page {
         frame,
-        apps: apps
-            .into_iter()
-            .map(|app| AppRow::of(app, &pauses, &config, now))
-            .collect(),
+        onward: filters.onward(&page),
+        filters,
+        todo,
+        todo_left_out,
+        apps,
+        apps_in_all,
+        more_apps,
         troubles,
         pauses,
-        next: page.next.map(|before| wanted.next(&before)),
-        runs,
-        wanted,
+        pauses_left_out,
+        runs: page.items,
     })
 }
 
-impl AppRow {
-    fn of(view: AppView, pauses: &[PauseView], config: &Config, now: Timestamp) -> Self {
-        let left = run::left(&view.last_run);
-        Self {
-            mode: config.settings_for(&deployed(&view)).mode.as_str(),
-            paused_until: pauses
-                .iter()
-                .find(|pause| pause.app == view.app)
-                .map(|pause| pause.until),
-            left: (!left.starts_with("Nothing")).then_some(left),
-            app: view.app,
-            environment: view.environment,
-            last_good: view.last_good,
-            last: RunRow::of(view.last_run, now),
-        }
-    }
+/// What is left to do, as much of it as fits, and how much does not.
+fn todo(apps: &[AppRow]) -> (Vec<Left>, usize) {
+    let of: Vec<&AppRow> = apps.iter().filter(|app| app.left.is_some()).collect();
+    let kept = room::fitting(&of, LEFT_ROOM, |app| app.weigh_left());
+    let left = |app: &&AppRow| {
+        Some(Left {
+            app: app.app.clone(),
+            environment: app.environment.clone(),
+            run: app.last.view.id.clone(),
+            standing: app.last.standing,
+            word: app.last.word().to_owned(),
+            left: app.left?,
+        })
+    };
+    (of.iter().take(kept).filter_map(left).collect(), of.len() - kept)
 }
 
-/// What the config is asked about: the newest deployment, as far as policies look at it.
-fn deployed(view: &AppView) -> Deployment {
-    Deployment {
-        key: AppKey {
-            platform: view.platform.as_str().into(),
-            project: "".into(),
-            environment: "".into(),
-        },
-        id: view.last_run.deployment.as_str().into(),
-        app: view.app.clone(),
-        environment: view.environment.clone(),
-        preview: false,
-        state: DeploymentState::Good,
-        state_word: String::new(),
-        current: true,
-        rollback: false,
-        rolled_back_from: None,
-        commit: Commit::default(),
-        url: None,
-        own_url: None,
-        created_at: None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_next_page_keeps_the_filter() {
-        let wanted = RunsWanted {
-            app: "a&b=c".to_owned(),
-            verdict: "unhealthy".to_owned(),
-            ..RunsWanted::default()
-        };
-        assert_eq!(wanted.next("run_1"), "/?app=a%26b%3Dc&verdict=unhealthy&before=run_1");
-        assert_eq!(RunsWanted::default().next("run_1"), "/?before=run_1");
-        let long = RunsWanted {
-            app: "x".repeat(301),
-            ..RunsWanted::default()
-        };
-        assert!(long.filter().is_err());
-        assert_eq!(RunsWanted::default().filter().unwrap().app, None);
-    }
+/// Cuts the pauses to what fits; how many do not.
+fn cut_pauses(pauses: &mut Vec<PauseView>) -> usize {
+    pauses.iter_mut().for_each(|pause| room::clip(&mut pause.app));
+    let kept = room::fitting(pauses, PAUSES_ROOM, |pause| 150 + room::bytes([pause.app.as_str()]));
+    let left_out = pauses.len() - kept;
+    pauses.truncate(kept);
+    left_out
 }

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{Redirect, Response};
 
-use super::{Frame, render};
+use super::{Frame, render, room};
 use crate::store::PauseView;
 use crate::web::App;
 use crate::web::api::pauses;
@@ -20,14 +20,24 @@ use crate::web::problem::Problem;
 struct Page {
     frame: Frame,
     pauses: Vec<PauseView>,
+    left_out: usize,
 }
+
+/// Bytes for the list.
+const ROOM: usize = 44_000;
 
 /// The pauses that last.
 pub(in crate::web) async fn page(app: State<Arc<App>>, frame: Frame) -> Result<Response, Problem> {
     let Json(all) = pauses::list(app).await?;
+    let mut pauses = all.items;
+    let in_all = pauses.len();
+    // The name stands there twice, and in an address, where it takes thrice as much.
+    let weigh = |pause: &PauseView| 280 + 2 * room::bytes([pause.app.as_str()]) + 3 * pause.app.len();
+    pauses.truncate(room::fitting(&pauses, ROOM, weigh));
     render(&Page {
         frame,
-        pauses: all.items,
+        left_out: in_all - pauses.len(),
+        pauses,
     })
 }
 

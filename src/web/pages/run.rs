@@ -14,9 +14,9 @@ use super::super::extract::{Form, Segment};
 use super::super::problem::Problem;
 use super::super::trust;
 use super::plot::{self, Moment, Plot, Probe, Shape};
-use super::{Frame, RunRow, back_to, render};
+use super::{Frame, RunRow, back_to, render, room};
 use crate::domain::{Label, RunId, Timestamp};
-use crate::store::{EntryView, MessageView, PAGE_MAX, RunView};
+use crate::store::{EntryView, MessageFilter, MessageView, PAGE_MAX, RunView};
 
 /// Lines of a story that are read for its page; the API has the rest.
 const ENTRIES_MAX: usize = 2_000;
@@ -26,6 +26,15 @@ const STORY_MAX: usize = 150;
 const PROBES_MAX: usize = 120;
 /// Messages on the page.
 const MESSAGES_MAX: usize = 50;
+/// Bytes for what is said in the headline, the story, the tables; what is drawn is not counted.
+const ROOM: usize = 53_000;
+/// Of these, at most so many for messages, and for the story.
+const MESSAGES_ROOM: usize = 9_000;
+const STORY_ROOM: usize = 24_000;
+/// Characters of a name in the headline, of a reason, of a line of the story.
+const NAME_CHARS_MAX: usize = 200;
+const REASON_CHARS_MAX: usize = 1_500;
+const LINE_CHARS_MAX: usize = 500;
 /// The check's name of a warm-up's probes, as the journal has it.
 const WARM_UP: &str = "warm-up";
 
@@ -152,19 +161,25 @@ pub(in crate::web) async fn page(
         .map_err(|error| unreadable(&error))?
         .ok_or_else(no_run)?;
     let (entries, cut) = story(&app, &id).await?;
-    let messages = app
-        .store
-        .list_messages(Some(id), None, MESSAGES_MAX)
-        .await
-        .map_err(|error| unreadable(&error))?
-        .items;
+    let told = MessageFilter {
+        run: Some(id.to_string()),
+        limit: MESSAGES_MAX,
+        ..MessageFilter::default()
+    };
+    let messages = app.store.list_messages(told).await;
+    let mut messages = messages.map_err(|error| unreadable(&error))?.items;
     let now = app.clock.now();
     let start = view.started_at;
     let probes: Vec<Probe> = entries.iter().filter_map(|entry| probe(entry, start)).collect();
     let end_ms = view.ended_at.unwrap_or(now).ms_since(start);
     let mut story: Vec<StoryRow> = entries.iter().filter_map(|entry| story_row(entry, start)).collect();
-    let cut = cut || story.len() > STORY_MAX;
+    let lines = story.len();
     story.truncate(STORY_MAX);
+    let mut view = view;
+    let mut room = ROOM.saturating_sub(clip_headline(&mut view));
+    room = room.saturating_sub(cut_to(&mut messages, MESSAGES_ROOM, weigh_message));
+    room = room.saturating_sub(cut_to(&mut story, STORY_ROOM.min(room), StoryRow::weigh));
+    let cut = cut || story.len() < lines;
     frame.under_way = view.ended_at.is_none();
     render(&Page {
         may: May::of(&view, frame.may_act()),
@@ -176,7 +191,7 @@ pub(in crate::web) async fn page(
             &moments(&entries, start),
             if probes.is_empty() { end_ms } else { 0 },
         ),
-        probes: plot::chosen(&probes, PROBES_MAX).into_iter().map(probe_row).collect(),
+        probes: probe_rows(&probes, room),
         probes_in_all: probes.len(),
         story,
         messages,
@@ -216,12 +231,71 @@ async fn story(app: &App, id: &RunId) -> Result<(Vec<EntryView>, bool), Problem>
     }
 }
 
+/// Cuts the texts of the headline; the bytes they take wherever they stand.
+fn clip_headline(view: &mut RunView) -> usize {
+    for name in [&mut view.app, &mut view.environment, &mut view.deployment] {
+        room::clip_to(name, NAME_CHARS_MAX);
+    }
+    for (text, chars_max) in [
+        (&mut view.commit_sha, NAME_CHARS_MAX),
+        (&mut view.reason, REASON_CHARS_MAX),
+    ] {
+        if let Some(text) = text {
+            room::clip_to(text, chars_max);
+        }
+    }
+    let [commit, reason] = [&view.commit_sha, &view.reason].map(|text| text.as_deref().unwrap_or_default());
+    // The app stands in title, heading and button, the others beside it.
+    4 * room::bytes([view.app.as_str()])
+        + 2 * room::bytes([view.environment.as_str(), &view.deployment])
+        + room::bytes([commit, reason])
+}
+
+/// Cuts rows to what fits into `room`; the bytes they take.
+fn cut_to<T>(rows: &mut Vec<T>, room: usize, weigh: impl Fn(&T) -> usize) -> usize {
+    rows.truncate(room::fitting(rows, room, &weigh));
+    rows.iter().map(weigh).sum()
+}
+
+fn weigh_message(message: &MessageView) -> usize {
+    let texts = [&message.event, &message.endpoint, &message.id, &message.id];
+    150 + room::bytes(texts.map(String::as_str))
+}
+
+/// The probes of the table: evenly many from everywhere, as many as fit.
+fn probe_rows(probes: &[Probe], room: usize) -> Vec<ProbeRow> {
+    let rows = |max| -> Vec<ProbeRow> { plot::chosen(probes, max).into_iter().map(probe_row).collect() };
+    let all = rows(PROBES_MAX);
+    match room::fitting(&all, room, ProbeRow::weigh) {
+        fitting if fitting < all.len() => rows(fitting),
+        _ => all,
+    }
+}
+
+impl StoryRow {
+    fn weigh(&self) -> usize {
+        130 + room::bytes([self.kind.as_str(), &self.text])
+    }
+}
+
+impl ProbeRow {
+    fn weigh(&self) -> usize {
+        210 + room::bytes([self.check.as_str(), &self.text])
+    }
+}
+
 fn story_row(entry: &EntryView, start: Timestamp) -> Option<StoryRow> {
     (entry.kind != "probe").then(|| StoryRow {
         after: plot::seconds(entry.at.ms_since(start)),
         kind: entry.kind.clone(),
-        text: entry.text.clone(),
+        text: clipped(&entry.text, LINE_CHARS_MAX),
     })
+}
+
+fn clipped(text: &str, chars_max: usize) -> String {
+    let mut text = text.to_owned();
+    room::clip_to(&mut text, chars_max);
+    text
 }
 
 fn moments(entries: &[EntryView], start: Timestamp) -> Vec<Moment> {
@@ -234,7 +308,7 @@ fn moments(entries: &[EntryView], start: Timestamp) -> Vec<Moment> {
         Some(Moment {
             at_ms: entry.at.ms_since(start),
             name,
-            text: entry.text.clone(),
+            text: clipped(&entry.text, LINE_CHARS_MAX),
         })
     };
     entries.iter().filter_map(moment).collect()
@@ -252,15 +326,15 @@ fn probe(entry: &EntryView, start: Timestamp) -> Option<Probe> {
         at_ms: entry.at.ms_since(start),
         is_warm_up: check == WARM_UP && !is_last_good,
         check: if is_last_good {
-            format!("{check} (last-good version)")
+            format!("{} (last-good version)", clipped(check, NAME_CHARS_MAX))
         } else {
-            check.to_owned()
+            clipped(check, NAME_CHARS_MAX)
         },
         is_restored: subject == "restored",
         class: Shape::of_word(seen.get("class")?.as_str()?),
         latency_ms: number(seen, "latency_ms")?,
         budget_percent: (number(data, "budget_to")?.saturating_mul(100) / budget_max).min(100),
-        text: entry.text.clone(),
+        text: clipped(&entry.text, LINE_CHARS_MAX),
     })
 }
 

@@ -5,6 +5,7 @@ mod document;
 mod events;
 mod hostile;
 mod lists;
+mod many;
 mod sign_in;
 
 use std::net::{IpAddr, SocketAddr};
@@ -506,7 +507,7 @@ async fn the_overview_says_how_each_app_stands_and_pages_its_runs() {
     );
     let (_, _, none) = site.get("/?verdict=healthy").await;
     assert!(
-        none.contains("None.") && none.contains("<option selected>healthy"),
+        none.contains("None.") && none.contains("<option value=\"healthy\" selected>healthy"),
         "{none}"
     );
     assert_eq!(site.get("/?aap=shop").await.0, StatusCode::BAD_REQUEST);

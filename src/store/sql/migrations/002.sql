@@ -20,6 +20,25 @@ CREATE TABLE awaited (
     PRIMARY KEY (platform, deployment)
 ) STRICT, WITHOUT ROWID;
 
+-- Lists, newest first: one index for each word that a list may be filtered by, with what else it may be filtered by beside it, so that
+-- looking through many rows reads none of those that do not fit.
+DROP INDEX runs_app;
+CREATE INDEX runs_app ON runs (app, id, environment, verdict, action);
+CREATE INDEX runs_action ON runs (action, id, verdict, environment);
+CREATE INDEX runs_verdict ON runs (verdict, id, environment);
+CREATE INDEX runs_environment ON runs (environment, id);
+DROP INDEX messages_run;
+CREATE INDEX messages_run ON messages (run, created_at, id);
+DROP INDEX messages_created;
+CREATE INDEX messages_created ON messages (created_at, id, event);
+CREATE INDEX messages_endpoint ON messages (endpoint, created_at, id, state, event);
+CREATE INDEX messages_left ON messages (state, created_at, id, endpoint, event) WHERE state <> 'delivered';
+-- Deliveries have no index more: each would be one more page to write for every delivery. What they are about is kept beside them.
+ALTER TABLE deliveries ADD COLUMN app TEXT;
+UPDATE deliveries SET app = coalesce(heard ->> 'app', opened_app);
+-- The newest known-good version of a place, without reading all of them.
+CREATE INDEX ledger_good_newest ON ledger_good (platform, project, environment, at);
+
 -- What has ended is removed oldest first, and a config with the last run that began with it.
 CREATE INDEX runs_ended ON runs (ended_at, id) WHERE ended_at IS NOT NULL;
 CREATE INDEX runs_config ON runs (config_hash);
