@@ -18,6 +18,7 @@ use crate::runtime::{ApprovalError, Approver, CancelError, OrderError, StartRunE
 use crate::store::{
     self, AppView, DeliveryView, EntryView, MessageView, PAGE_MAX, Page, PauseView, RunFilter, RunView,
 };
+use crate::telemetry::traces::TraceId;
 
 /// Rows in a page unless asked otherwise.
 const PAGE_DEFAULT: usize = 50;
@@ -72,6 +73,8 @@ pub(super) struct JournalAsked {
 #[derive(Serialize)]
 pub(super) struct RunAnswer {
     run: RunView,
+    /// Its trace, where traces are exported.
+    trace_id: Option<String>,
     journal: Page<EntryView>,
     messages: Vec<MessageView>,
 }
@@ -124,6 +127,12 @@ pub(super) async fn runs(State(app): State<Arc<App>>, Asked(asked): Asked<RunsAs
         .map_err(|error| unreadable(&error))
 }
 
+/// The trace of a run in hex, where traces are exported.
+pub(super) fn trace_id(app: &App, run: &RunId) -> Option<String> {
+    let wanted = app.config.load().telemetry.is_some();
+    wanted.then(|| TraceId::of(run).to_string())
+}
+
 pub(super) async fn run(State(app): State<Arc<App>>, Segment(id): Segment) -> Answer<RunAnswer> {
     let id = RunId::new(id);
     let read = async {
@@ -132,7 +141,12 @@ pub(super) async fn run(State(app): State<Arc<App>>, Segment(id): Segment) -> An
         };
         let journal = app.store.journal(&id, 0, PAGE_MAX).await?;
         let messages = app.store.list_messages(Some(id.clone()), None, PAGE_MAX).await?.items;
-        Ok(Some(RunAnswer { run, journal, messages }))
+        Ok(Some(RunAnswer {
+            run,
+            trace_id: trace_id(&app, &id),
+            journal,
+            messages,
+        }))
     };
     match read.await {
         Ok(Some(answer)) => Ok(Json(answer)),

@@ -79,6 +79,7 @@ const LEFT: &[(&str, &str, &str)] = &[
 struct Page {
     frame: Frame,
     run: RunRow,
+    trace_id: Option<String>,
     may: May,
     left: &'static str,
     plot: Plot,
@@ -153,7 +154,7 @@ pub(in crate::web) async fn page(
     let (entries, cut) = story(&app, &id).await?;
     let messages = app
         .store
-        .list_messages(Some(id), None, MESSAGES_MAX)
+        .list_messages(Some(id.clone()), None, MESSAGES_MAX)
         .await
         .map_err(|error| unreadable(&error))?
         .items;
@@ -166,6 +167,7 @@ pub(in crate::web) async fn page(
     story.truncate(STORY_MAX);
     frame.under_way = view.ended_at.is_none();
     render(&Page {
+        trace_id: api::trace_id(&app, &id),
         may: May::of(&view, frame.may_act()),
         frame,
         left: left(&view),
