@@ -187,6 +187,12 @@ const FILES: &[(&str, &str)] = &[
         "heartbeat = { url = 'https://ping.example.com/x', every = '60s' }",
     ),
     (
+        "telemetry = { otlp = 'collector:4318' }",
+        "telemetry = { otlp = 'https://otlp.example.com', headers = { x-key = '{{ secret.K }}' }, service_name = 'guard' }",
+    ),
+    ("telemetry.service_name = 'guard'", "telemetry.otlp = 'http://127.0.0.1:4318'"),
+    ("telemetry = { otlp = 'http://127.0.0.1:4318', headers = 'a: b' }", "telemetry.otlp = '{{ secret.OTLP }}'"),
+    (
         "platform.ours = { kind = 'heroku', url = 'https://t.example.com', token = 't', secret = 's' }",
         "platform.ours = { kind = 'ours.toml', url = 'https://t.example.com', token = 't', secret = { shop = 's' } }",
     ),

@@ -80,7 +80,7 @@ pub(super) async fn runs(args: &RunsArgs) -> anyhow::Result<Exit> {
             match agent.format {
                 Format::Json => println!("{answer:#}"),
                 Format::Text => {
-                    print_run(answer.get("run").unwrap_or(&answer));
+                    print_run(answer.get("run").unwrap_or(&answer), answer.get("trace_id"));
                     print_story(&remote, id, answer.get("journal")).await?;
                 }
             }
@@ -89,7 +89,7 @@ pub(super) async fn runs(args: &RunsArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-fn print_run(run: &Value) {
+fn print_run(run: &Value, trace: Option<&Value>) {
     let field = |name: &str| plain(run.get(name).and_then(Value::as_str).unwrap_or("-"));
     println!(
         "{}  {} in {}, deployment {}",
@@ -104,6 +104,9 @@ fn print_run(run: &Value) {
         field("verdict"),
         field("action")
     );
+    if let Some(trace) = trace.and_then(Value::as_str) {
+        println!("trace {}", plain(trace));
+    }
     println!("{}\n", field("reason"));
 }
 

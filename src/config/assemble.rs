@@ -34,6 +34,10 @@ const TOP_ALIASES: &[(&str, &str)] = &[
     ("url", "base"),
     ("base_url", "base"),
     ("database", "store"),
+    ("tracing", "telemetry"),
+    ("traces", "telemetry"),
+    ("otel", "telemetry"),
+    ("opentelemetry", "telemetry"),
 ];
 
 /// What only the main file has, for the help where an included one has it.
@@ -52,6 +56,7 @@ const MAIN_ONLY: &[(&str, &str)] = &[
     ("network", MAIN_ONLY_HELP),
     ("outcome", MAIN_ONLY_HELP),
     ("heartbeat", MAIN_ONLY_HELP),
+    ("telemetry", MAIN_ONLY_HELP),
     ("secrets", MAIN_ONLY_HELP),
     ("checks", "check"),
     ("default", "defaults"),
@@ -85,6 +90,7 @@ impl Reader<'_> {
         let platforms = self.platforms(&mut root, files);
         let endpoints = self.endpoints(&mut root);
         let heartbeat = self.heartbeat(&mut root);
+        let telemetry = self.telemetry(&mut root);
         self.secrets.asked_by(Asker::Main);
         let settings = self.settings(&mut root, None, built_in);
         let policies = settings.as_ref().map(|top| self.policies(&mut root, top, built_in));
@@ -124,6 +130,7 @@ impl Reader<'_> {
             controls,
             endpoints,
             heartbeat,
+            telemetry,
             base_settings: Arc::new(base_settings),
             policies,
             scopes,

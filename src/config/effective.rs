@@ -41,6 +41,7 @@ const HIDDEN: &[&str] = &[
     "heartbeat",
     "key",
     "oauth2",
+    "otlp",
     "pagerduty",
     "password",
     "proxy",

@@ -25,6 +25,7 @@ mod secrets;
 mod server;
 mod settings;
 mod snapshot;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -57,6 +58,7 @@ use scope::Origin;
 pub use scope::{Scope, ScopedCheck};
 pub use server::Server;
 pub use settings::{Limit, Policy, Retry, Rollback, Settings, WarmUp};
+pub use telemetry::Telemetry;
 pub use when::{Names, When};
 
 /// Everything that is configured, valid as a whole.
@@ -78,6 +80,8 @@ pub struct Config {
     pub controls: Vec<Control>,
     /// A sign of life for somebody outside, if it is wanted.
     pub heartbeat: Option<Heartbeat>,
+    /// Where traces go, if they are wanted.
+    pub telemetry: Option<Telemetry>,
     /// The receivers of outcomes, in source order.
     pub endpoints: Vec<Endpoint>,
     /// The settings of the top level; [`Config::settings_for`] says what holds for a deployment.

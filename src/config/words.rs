@@ -77,6 +77,8 @@ pub(super) const WORDS: &[(&str, &str)] = &[
         "a receiver of outcomes is a table with a name: `[outcome.bus]` with `cdevents = …`",
     ),
     ("events", "it belongs in [outcome.X]"),
+    ("otlp", "it belongs in [telemetry]"),
+    ("service_name", "it belongs in [telemetry]"),
     ("template", "it belongs in [outcome.X]"),
     ("content_type", "it belongs in [outcome.X], beside `template`"),
     ("rfc9421", "it belongs in [outcome.X]"),

@@ -19,6 +19,19 @@ pub enum Class {
     Unknown,
 }
 
+impl Class {
+    /// The word as shown, stored and counted.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Slow => "slow",
+            Self::Unready => "unready",
+            Self::Broken => "broken",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// Whether an answer is known to be the new version's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -16,9 +16,11 @@ use crate::machine::{Advance, Event, Guard, Plan, RunState};
 use crate::outcome::ApprovalKey;
 use crate::store::{self, Store};
 use crate::telemetry::Metrics;
+use crate::telemetry::traces::queue;
 
 use super::courier::Courier;
 use super::dispatcher::Dispatcher;
+use super::export::{Exporter, State};
 use super::handle::{Command, Handle};
 use super::lease::{self, lease_ms};
 use super::notices::Notices;
@@ -28,6 +30,7 @@ use super::protection::Protection;
 use super::recovery::Recovery;
 use super::reload::Reloader;
 use super::services::{self, Services};
+use super::tracer::Tracer;
 
 /// Commands that may wait for the dispatcher.
 const COMMANDS_MAX: usize = 1_024;
@@ -79,6 +82,8 @@ pub struct Agent {
     _changed: watch::Sender<()>,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
+    /// Sends what is left of traces, when nothing makes any more.
+    exporter: Arc<Exporter>,
     /// Stops the lease, which is kept until everything else has ended.
     last: CancellationToken,
     lease: JoinHandle<()>,
@@ -99,7 +104,8 @@ impl Agent {
         let (stop, outbox) = (CancellationToken::new(), Arc::new(Notify::new()));
         let agent = AgentId::new(parts.ids.next("agt", parts.clock.now()));
         parts.store.enroll(&agent, lease_ms()).await?;
-        let performer = performer(&parts, &platforms);
+        let (tracer, exporter) = traces(&parts, &agent);
+        let performer = performer(&parts, &platforms, tracer);
         let recovery = Recovery {
             agent: agent.clone(),
             performer: performer.clone(),
@@ -108,17 +114,7 @@ impl Agent {
         };
         let dispatcher = Self::dispatcher(&parts, recovery, &outbox, &stop, commands).await?;
         let protection = protection(&parts, &outbox);
-        let courier = Courier {
-            agent: agent.clone(),
-            store: parts.store.clone(),
-            config: Arc::clone(&parts.config),
-            client: parts.client.clone(),
-            clock: parts.clock.clone(),
-            ids: parts.ids.clone(),
-            metrics: parts.metrics.clone(),
-            wake: outbox,
-            stop: stop.clone(),
-        };
+        let courier = courier(&parts, &agent, outbox, &stop);
         let mut tasks = vec![
             dispatcher,
             tokio::spawn(courier.run()),
@@ -131,6 +127,7 @@ impl Agent {
             protection: protection.clone(),
             commands: handle.commands.clone(),
             stop: stop.clone(),
+            exporter: Arc::clone(&exporter),
         };
         tasks.push(tokio::spawn(services.run(is_changed)));
         let reload = Arc::new(Notify::new());
@@ -154,6 +151,7 @@ impl Agent {
             _changed: changed,
             stop,
             tasks,
+            exporter,
             last,
             lease,
         })
@@ -192,6 +190,7 @@ impl Agent {
         for task in self.tasks {
             well &= ended_well(task).await;
         }
+        self.exporter.flush().await;
         self.last.cancel();
         well & ended_well(self.lease).await
     }
@@ -215,8 +214,37 @@ async fn ended_well(task: JoinHandle<()>) -> bool {
     ended.is_ok()
 }
 
-fn performer(parts: &Parts, platforms: &Arc<ArcSwap<Platforms>>) -> Performer {
+fn courier(parts: &Parts, agent: &AgentId, wake: Arc<Notify>, stop: &CancellationToken) -> Courier {
+    Courier {
+        agent: agent.clone(),
+        store: parts.store.clone(),
+        config: Arc::clone(&parts.config),
+        client: parts.client.clone(),
+        clock: parts.clock.clone(),
+        ids: parts.ids.clone(),
+        metrics: parts.metrics.clone(),
+        wake,
+        stop: stop.clone(),
+    }
+}
+
+/// What takes spans, and what sends them.
+fn traces(parts: &Parts, agent: &AgentId) -> (Tracer, Arc<Exporter>) {
+    let (spans, waiting) = queue(parts.metrics.clone());
+    let exporter = Exporter {
+        agent: agent.clone(),
+        config: Arc::clone(&parts.config),
+        client: parts.client.clone(),
+        metrics: parts.metrics.clone(),
+        state: Mutex::new(State::new(waiting)),
+    };
+    let tracer = Tracer::new(Arc::clone(&parts.config), parts.clock.clone(), spans);
+    (tracer, Arc::new(exporter))
+}
+
+fn performer(parts: &Parts, platforms: &Arc<ArcSwap<Platforms>>, tracer: Tracer) -> Performer {
     Performer {
+        tracer,
         platforms: Arc::clone(platforms),
         store: parts.store.clone(),
         config: Arc::clone(&parts.config),

@@ -72,6 +72,7 @@ impl Baseline {
             run: RunId::new(Ids::default().next("run", now)),
             kept: Kept::default(),
             at_own_address: false,
+            traced: None,
         };
         let mut looks = looks(plan, now);
         for round in 0..ROUNDS {

@@ -1,7 +1,8 @@
-//! What a turn adds to the metrics.
+//! What a turn, and a run's end, add to metrics and traces.
 
 use super::dispatcher::Dispatcher;
 use super::live::Live;
+use super::spans;
 use crate::domain::{RunId, Timestamp};
 use crate::machine::{Advance, Guard, Subject};
 use crate::telemetry::{Metrics, OTHER};
@@ -37,6 +38,9 @@ impl Dispatcher {
             let guard = live.state.held_by.map(Guard::as_str);
             self.metrics.run_ended(verdict, action, guard);
             tracing::info!(run.id = %run, verdict, action, reason, "the run ended");
+            if self.performer.tracer.is_on() {
+                self.performer.tracer.take([spans::ended(live)]);
+            }
         }
         self.forget(run);
     }

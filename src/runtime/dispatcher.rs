@@ -28,8 +28,9 @@ use super::live::Live;
 use super::perform::Performer;
 use super::plan::RunPlan;
 use super::probe::Prober;
-use super::record::{self, Decided, Hand};
+use super::record::{self, Hand};
 use super::recovery::{Recovered, Recovery};
+use super::spans;
 use super::start::drill_plan;
 
 /// The store is looked at this often, also when nobody said that a delivery arrived.
@@ -258,6 +259,10 @@ impl Dispatcher {
         }
         let mut decided = (self.decide)(&live.plan.plan, live.state.clone(), event, now);
         count::turned(&self.metrics, live, &decided, now);
+        if self.performer.tracer.is_on() {
+            let ended = spans::turned(live, &decided.state, now);
+            live.pending.spans.extend(ended);
+        }
         live.pending.add(&mut decided);
         live.state = decided.state;
         live.effects.extend(decided.effects);
@@ -316,7 +321,7 @@ impl Dispatcher {
             Ok(()) => {
                 let told = !live.pending.outcomes.is_empty();
                 live.version += 1;
-                live.pending = Decided::default();
+                self.performer.tracer.take(std::mem::take(&mut live.pending).spans);
                 live.delivery = None;
                 live.committing = false;
                 live.committed_at = self.clock.now();

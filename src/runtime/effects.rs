@@ -9,7 +9,8 @@ use crate::platform::Platform;
 use super::dispatcher::Dispatcher;
 use super::input::Answer;
 use super::live::Live;
-use super::probe::Target;
+use super::probe::{Target, Traced};
+use super::spans::{self, Call, Probed};
 use super::start::drill_answer;
 
 impl Dispatcher {
@@ -30,11 +31,14 @@ impl Dispatcher {
         match effect {
             Effect::Identify { seq } => {
                 let (platform, heard) = (live.state.platform.clone(), live.state.heard.clone());
+                let call = Call::begin(&performer, live, seq, "identify");
                 self.tasks.spawn(async move {
                     let answer = performer
                         .identify(&platform, &heard)
                         .await
                         .map(|(d, w)| (Box::new(d), w));
+                    call.into_iter()
+                        .for_each(|call| call.end(|span| spans::answered(span, &answer)));
                     reply.send(Answer::Identified { seq, answer });
                 });
             }
@@ -43,8 +47,12 @@ impl Dispatcher {
                 let Some(deployment) = live.state.deployment.clone() else {
                     return;
                 };
+                let purpose = live.state.look.as_ref().map(|look| look.purpose);
+                let call = Call::begin(&performer, live, seq, spans::look_name(purpose));
                 self.tasks.spawn(async move {
                     let answer = performer.look(&deployment, controls).await.map(Box::new);
+                    call.into_iter()
+                        .for_each(|call| call.end(|span| spans::answered(span, &answer)));
                     reply.send(Answer::Result(Event::Looked { seq, answer }));
                 });
             }
@@ -54,8 +62,11 @@ impl Dispatcher {
                 };
                 let held_until = live.held_until;
                 tracing::warn!(run.id = %id, from = %bad, to = %target, "rolling back");
+                let call = Call::begin(&performer, live, seq, "roll back");
                 self.calls.spawn(async move {
                     let answer = performer.roll_back(&deployment, &bad, &target, held_until).await;
+                    call.into_iter()
+                        .for_each(|call| call.end(|span| spans::called(span, &answer)));
                     reply.send(Answer::Result(Event::Called { seq, answer }));
                 });
             }
@@ -75,11 +86,17 @@ impl Dispatcher {
             Subject::LastGood => live.state.last_good.as_ref().map(|looked| looked.deployment.clone()),
         };
         let Some(deployment) = deployment else { return };
+        let tracer = self.performer.tracer.clone();
+        let traced = tracer
+            .is_on()
+            .then(|| Traced::new(run.clone(), live.fence, seq, self.clock.clone()));
+        let parent = spans::parent(&live.state);
         let target = Target {
             deployment,
             run: run.clone(),
             kept: live.kept.clone(),
             at_own_address: subject == Subject::LastGood,
+            traced: traced.clone(),
         };
         let (prober, plan, reply, metrics) = (
             self.prober.clone(),
@@ -90,7 +107,18 @@ impl Dispatcher {
         let platform = self.performer.platform(&live.state.platform).ok();
         self.tasks.spawn(async move {
             let file = platform.as_deref().map(Platform::file);
-            let seen = prober.probe(&plan, place, &target, file).await;
+            let start = tracer.now();
+            let looked = prober.look(&plan, place, &target, file).await;
+            if let Some(traced) = &traced {
+                let about = Probed {
+                    parent,
+                    check: plan.name(place),
+                    subject,
+                    times: (start, tracer.now()),
+                };
+                tracer.take(about.spans(traced, &looked));
+            }
+            let seen = looked.observation;
             metrics.probe(seen.class);
             let event = Event::Probed {
                 seq,

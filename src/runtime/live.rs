@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::plan::RunPlan;
 use super::probe::Kept;
 use super::record::Decided;
+use super::spans::Stage;
 use crate::domain::Timestamp;
 use crate::machine::{Effect, Event, RunState};
 use crate::store::{Hold, RunRecord};
@@ -29,6 +30,10 @@ pub(super) struct Live {
     pub(super) fence: u64,
     /// Until when a call that was decided on may be under way.
     pub(super) held_until: Timestamp,
+    /// Since when it is in its present stage, as its trace says it.
+    pub(super) stage_since: Option<Timestamp>,
+    /// When it was taken up again after its end.
+    pub(super) taken_up_at: Option<Timestamp>,
 }
 
 impl Live {
@@ -48,6 +53,8 @@ impl Live {
             committing: false,
             committed_at: now,
             timer: None,
+            stage_since: None,
+            taken_up_at: None,
         }
     }
 }
@@ -55,9 +62,11 @@ impl Live {
 impl Live {
     /// A run as it was read from the store.
     pub(super) fn stored(state: RunState, plan: Arc<RunPlan>, record: &RunRecord, now: Timestamp) -> Self {
+        let stage_since = Stage::of(&state).map(|(_, since)| since.unwrap_or(state.turned_at));
         Self {
             version: record.version,
             fence: record.fence,
+            stage_since,
             ..Self::new(state, plan, now)
         }
     }

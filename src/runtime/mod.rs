@@ -10,6 +10,7 @@ mod count;
 mod courier;
 mod dispatcher;
 mod effects;
+mod export;
 pub(crate) mod handle;
 mod heartbeat;
 mod input;
@@ -28,16 +29,18 @@ mod record;
 mod recovery;
 mod reload;
 mod services;
+mod spans;
 mod start;
 mod subscribe;
 #[cfg(test)]
 mod tests;
+mod tracer;
 
 pub use agent::{Agent, Decide, Parts, StartError};
 pub use handle::{ApprovalError, Approver, Awaiting, CancelError, Handle, OrderError, StartRunError, Started};
 pub use notices::test_message;
 pub use perform::Platforms;
 pub use plan::RunPlan;
-pub use probe::{Kept, Looked, Prober, StepLooked, Target};
+pub use probe::{Kept, Looked, Prober, StepLooked, Target, Traced};
 pub use services::platforms;
 pub use subscribe::subscribe;

@@ -87,6 +87,10 @@ impl Dispatcher {
         // What is restored is verified by the checks there are now.
         let config = self.performer.config.load_full();
         let plan = RunPlan::of(config, deployment, &history.warmups_ms);
-        Ok(Live::stored(state, Arc::new(plan), &record, self.clock.now()))
+        let now = self.clock.now();
+        Ok(Live {
+            taken_up_at: Some(now),
+            ..Live::stored(state, Arc::new(plan), &record, now)
+        })
     }
 }

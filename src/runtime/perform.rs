@@ -20,6 +20,7 @@ use crate::store::Store;
 
 use super::plan::limits;
 use super::record::known;
+use super::tracer::Tracer;
 
 /// How long the platform may take to say what it lists.
 const LOOK_MAX: Duration = Duration::from_secs(25);
@@ -39,6 +40,7 @@ pub(super) struct Performer {
     pub(super) config: Arc<ArcSwap<Config>>,
     pub(super) client: Client,
     pub(super) clock: Clock,
+    pub(super) tracer: Tracer,
 }
 
 impl Performer {

@@ -7,7 +7,7 @@ use url::Url;
 use crate::check::Check;
 use crate::config::{Config, Limit, Settings};
 use crate::domain::Deployment;
-use crate::machine::{CheckPlan, Limits, Plan, TimeBound};
+use crate::machine::{CheckPlan, Limits, Place, Plan, TimeBound, WARM_UP};
 use crate::step::Step;
 
 /// Warm-up limit for an app without history.
@@ -63,6 +63,14 @@ impl RunPlan {
         Arc::make_mut(&mut self.settings).base = Some(address);
         self.address_given = true;
         self
+    }
+
+    /// What is probed at `place` is called.
+    pub(super) fn name(&self, place: Place) -> &str {
+        match place {
+            Place::Gate => WARM_UP,
+            Place::Check(index) => self.checks.get(index).map_or("", |check| check.name.as_str()),
+        }
     }
 
     /// The plan for `deployment`; `warm_ups_ms` are the app's own past warm-ups.

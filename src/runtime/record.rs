@@ -6,6 +6,7 @@ use crate::outcome::{self, ApprovalKey};
 use crate::store::{Commit, History, Hold, JournalEntry, LedgerWrite, NewMessage, RunRecord};
 
 use super::plan::RunPlan;
+use crate::telemetry::traces::Span;
 
 /// Whose decision it is, and how it follows on what is stored.
 pub(super) struct Hand {
@@ -55,6 +56,8 @@ pub(super) struct Decided {
     pub(super) journal: Vec<Entry>,
     pub(super) outcomes: Vec<Outcome>,
     pub(super) records: Vec<Record>,
+    /// What is told of it to whoever keeps traces, once it is committed.
+    pub(super) spans: Vec<Span>,
 }
 
 impl Decided {

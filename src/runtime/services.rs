@@ -1,5 +1,5 @@
 //! What runs beside the dispatcher as the config says: reading the platforms' lists, seeing to their webhooks, trying what a
-//! rollback needs, signs of life. It is begun anew with each config.
+//! rollback needs, signs of life, sending traces. It is begun anew with each config.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::export::Exporter;
 use super::handle::Command;
 use super::heartbeat::Heart;
 use super::perform::{Performer, Platforms};
@@ -26,6 +27,7 @@ pub(super) struct Services {
     pub(super) protection: Protection,
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) stop: CancellationToken,
+    pub(super) exporter: Arc<Exporter>,
 }
 
 impl Services {
@@ -68,6 +70,9 @@ impl Services {
                 stop: stop.clone(),
             };
             group.spawn(heart.run());
+        }
+        if config.telemetry.is_some() {
+            group.spawn(Arc::clone(&self.exporter).run(stop.clone()));
         }
         for (name, platform) in &config.platforms {
             let reconciler = Reconciler {

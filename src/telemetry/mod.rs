@@ -1,4 +1,4 @@
-//! What the agent says about itself: logs on standard error, and metrics for Prometheus.
+//! What the agent says about itself: logs on standard error, metrics for Prometheus, and traces for OpenTelemetry.
 //!
 //! A log line is readable alone and carries fields: one dotted name per thing (`run.id`), units in names, an error
 //! logged once where it is handled, never a secret. A metric's labels come from closed sets, or from names that the config
@@ -6,6 +6,7 @@
 
 mod logs;
 mod metrics;
+pub mod traces;
 
 pub use logs::{FILTER_VARIABLE, Format, init};
 pub use metrics::{

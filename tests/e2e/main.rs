@@ -10,6 +10,7 @@
 mod approve;
 mod attacks;
 mod backtest;
+mod collector;
 mod commands;
 mod crafted;
 mod crash;
@@ -27,4 +28,5 @@ mod soak;
 mod stage;
 mod store;
 mod subscribe;
+mod traces;
 mod trust;

@@ -14,6 +14,7 @@ use http::Method;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
+use crate::collector::{Collector, Span, text};
 use crate::stage::{ADMIN_TOKEN, OUTCOME_SECRET, SECRET, SOON, Setup, Stage, TOKEN, send};
 
 /// What checks send, by the place it is sent in; each character needs another form somewhere.
@@ -24,6 +25,7 @@ const SENT: [(&str, &str); 4] = [
     ("IN_BEARER", "bearer-key/with+more.~"),
 ];
 const PASSWORD: &str = "pass word/with+more=\"&%";
+const OTLP_TOKEN: &str = "otlp/token+of=the-tests";
 const CHAT_PATH: &str = "xoxb-chat-credential-0123456789";
 
 /// What endpoints are sent, by where it stands.
@@ -150,13 +152,14 @@ async fn parrot(chat_url: &str, fails: Arc<AtomicBool>) -> (String, Router) {
     (chat_url.to_owned(), Router::new().fallback(answer))
 }
 
-fn setup(parrot: &str, echo: &str, folder: &std::path::Path) -> String {
+fn setup(parrot: &str, echo: &str, folder: &std::path::Path, collector: &str) -> String {
     let mut more = String::from("[secrets]\n");
     for (name, value) in SENT.iter().chain(&[("PASSWORD", PASSWORD)]) {
         let file = folder.join(name);
         std::fs::write(&file, value).expect("a secret");
         let _ = writeln!(more, "{name} = {{ file = \"{}\" }}", file.display());
     }
+    let _ = writeln!(more, "OTLP = {{ file = \"{}\" }}", folder.join("OTLP").display());
     let chat = folder.join("CHAT");
     std::fs::write(&chat, format!("{parrot}/services/{CHAT_PATH}")).expect("a secret");
     let _ = writeln!(more, "CHAT = {{ file = \"{}\" }}", chat.display());
@@ -173,6 +176,10 @@ fn setup(parrot: &str, echo: &str, folder: &std::path::Path) -> String {
     let _ = write!(
         more,
         r#"
+[telemetry]
+otlp = "{collector}"
+headers.authorization = "Bearer {{{{ secret.OTLP }}}}"
+
 [check.all]
 post = "{parrot}/check/all?key={{{{ secret.IN_QUERY }}}}"
 repeat = true
@@ -222,25 +229,15 @@ async fn no_secret_is_anywhere() {
     let (chat_url, router) = parrot(&format!("{address}/services/{CHAT_PATH}"), Arc::clone(&fails)).await;
     tokio::spawn(async move { axum::serve(listener, router).await });
     let secrets_folder = tempfile::tempdir().expect("folder");
+    let collector = Collector::start().await;
+    std::fs::write(secrets_folder.path().join("OTLP"), OTLP_TOKEN).expect("a secret");
     let setup = Setup {
-        more: setup(&address, &echo().await, secrets_folder.path()),
+        more: setup(&address, &echo().await, secrets_folder.path(), &collector.url),
         ..Setup::default()
     };
     let stage = Stage::new(Generation::G3, setup).await;
     let good = stage.known_good("aaaaaaa1").await;
-    // Whoever sends the secret in place of a signature is refused, and so is one who sends it everywhere.
-    for headers in [
-        vec![("x-webhook-signature", SECRET), ("x-webhook-timestamp", SECRET)],
-        vec![
-            ("x-webhook-secret", SECRET),
-            ("authorization", TOKEN),
-            ("cookie", ADMIN_TOKEN),
-        ],
-    ] {
-        let url = format!("{}/webhooks/temps?secret={SECRET}", stage.agent.url);
-        let refused = send(Method::POST, &url, &headers, SECRET.as_bytes()).await;
-        assert_eq!(refused.status, 401);
-    }
+    show_secrets(&stage).await;
     fails.store(true, Ordering::SeqCst);
     let bad = stage.temps.deploy(Release::new("bbbbbbb2", Behaviour::AllErrors)).await;
     let told = stage.must_hear("rollback.succeeded", &bad).await;
@@ -251,7 +248,8 @@ async fn no_secret_is_anywhere() {
     tokio::time::timeout(SOON, all_tried(&stage))
         .await
         .expect("all are tried");
-    let seen = everything(&stage).await.into_iter();
+    let traces = exported(&collector).await;
+    let seen = everything(&stage).await.into_iter().chain(traces);
     let seen: Vec<(String, String)> = seen.map(|(place, bytes)| (place, by_bytes(&bytes))).collect();
     // It would be seen: what was answered is kept, with the secrets taken out.
     assert!(
@@ -275,6 +273,7 @@ async fn no_secret_is_anywhere() {
         SECRET,
         OUTCOME_SECRET,
         ADMIN_TOKEN,
+        OTLP_TOKEN,
     ]);
     let mut found = Vec::new();
     for secret in secrets {
@@ -285,6 +284,36 @@ async fn no_secret_is_anywhere() {
         }
     }
     assert_eq!(found, Vec::<String>::new());
+}
+
+/// Whoever sends the secret in place of a signature is refused, and so is one who sends it everywhere.
+async fn show_secrets(stage: &Stage) {
+    for headers in [
+        vec![("x-webhook-signature", SECRET), ("x-webhook-timestamp", SECRET)],
+        vec![
+            ("x-webhook-secret", SECRET),
+            ("authorization", TOKEN),
+            ("cookie", ADMIN_TOKEN),
+        ],
+    ] {
+        let url = format!("{}/webhooks/temps?secret={SECRET}", stage.agent.url);
+        let refused = send(Method::POST, &url, &headers, SECRET.as_bytes()).await;
+        assert_eq!(refused.status, 401);
+    }
+}
+
+/// What a collector was sent, once some probes with secrets are in it.
+async fn exported(collector: &Collector) -> Vec<(String, Vec<u8>)> {
+    let probes = |span: &&Span| text(span, "url.full").is_some_and(|url| url.contains("/check/all?key="));
+    let probed = collector.wait_for(SOON, |spans| spans.iter().filter(probes).count() > 5);
+    assert!(probed.await.is_some(), "what was asked is in the trace");
+    let mut sent = Vec::new();
+    for (number, request) in collector.requests().into_iter().enumerate() {
+        let expected = format!("Bearer {OTLP_TOKEN}");
+        assert_eq!(request.authorization, Some(expected));
+        sent.push((format!("export {number}"), request.body));
+    }
+    sent
 }
 
 /// Each endpoint is sent a test; returns once each that answers with what it was sent has been tried.

@@ -68,6 +68,7 @@ async fn test(args: &TestArgs, config: Config) -> anyhow::Result<Report> {
         run: RunId::new(Ids::default().next("run", Clock::system().now())),
         kept: Kept::default(),
         at_own_address: false,
+        traced: None,
     };
     let clock = Clock::system();
     let started = clock.now();

@@ -61,16 +61,16 @@ fn the_example_explains_where_each_value_comes_from() {
         .map(|value| format!("{} = {} ({:?})", value.key, value.value, value.from))
         .collect();
     insta::assert_snapshot!(lines.join("\n"), @r#"
-    post = "/graphql" (Place("checks.toml:199"))
-    repeat = true (Place("checks.toml:200"))
-    graphql.query = 'query($q: String!) { search(q: $q) { name } }' (Place("checks.toml:201"))
-    graphql.variables.q = "boots" (Place("checks.toml:201"))
-    severity = "dependency" (Place("checks.toml:202"))
-    expect.json.data.search.type = "array" (Place("checks.toml:203"))
-    expect.json.errors.exists = false (Place("checks.toml:203"))
-    expect.time = "2s" (Place("checks.toml:104"))
-    timeout = "5s" (Place("checks.toml:103"))
-    warn.time = "800ms" (Place("checks.toml:105"))
+    post = "/graphql" (Place("checks.toml:205"))
+    repeat = true (Place("checks.toml:206"))
+    graphql.query = 'query($q: String!) { search(q: $q) { name } }' (Place("checks.toml:207"))
+    graphql.variables.q = "boots" (Place("checks.toml:207"))
+    severity = "dependency" (Place("checks.toml:208"))
+    expect.json.data.search.type = "array" (Place("checks.toml:209"))
+    expect.json.errors.exists = false (Place("checks.toml:209"))
+    expect.time = "2s" (Place("checks.toml:110"))
+    timeout = "5s" (Place("checks.toml:109"))
+    warn.time = "800ms" (Place("checks.toml:111"))
     when = { app = ["shop-web", "shop-api"], env = ["staging", "production"] } (Place("checks.toml:17"))
     base = "https://shop.example.com" (Place("checks.toml:21"))
     follow = true (BuiltIn)
@@ -110,36 +110,36 @@ fn the_example_without_its_secrets_names_each_of_them() {
         = help: set the environment variable `TEMPS_WEBHOOK_SECRET`, or name a file: `[secrets]` with `TEMPS_WEBHOOK_SECRET = { file = "…" }`
 
     error: secret `PREVIEW_KEY` has no value: it is not set
-        --> checks.toml:100:1
+        --> checks.toml:106:1
          |
-     100 | headers.x-preview = "{{ secret.PREVIEW_KEY }}" # sent with each request to the base address
+     106 | headers.x-preview = "{{ secret.PREVIEW_KEY }}" # sent with each request to the base address
          | ^^^^^^^
          = help: set the environment variable `PREVIEW_KEY`, or name a file: `[secrets]` with `PREVIEW_KEY = { file = "…" }`
 
     error: secret `SMOKE_PASSWORD` has no value: no such file
-        --> checks.toml:136:40
+        --> checks.toml:142:40
          |
-     136 | json   = { user = "smoke", password = "{{ secret.SMOKE_PASSWORD }}" }
+     142 | json   = { user = "smoke", password = "{{ secret.SMOKE_PASSWORD }}" }
          |                                        ^^^^^^^^^^^^^^^^^^^^^^^^^^^
          = help: it is read from the file /run/secrets/smoke_password
 
     error: cannot read the file `LICENSE-MIT`: no such file
-        --> checks.toml:195:75
+        --> checks.toml:201:75
          |
-     195 | multipart = [{ name = "kind", value = "avatar" }, { name = "file", file = "LICENSE-MIT", type = "text/plain" }]
+     201 | multipart = [{ name = "kind", value = "avatar" }, { name = "file", file = "LICENSE-MIT", type = "text/plain" }]
          |                                                                           ^^^^^^^^^^^^^
 
     error: secret `OUTCOME_SECRET` is empty
-        --> checks.toml:232:10
+        --> checks.toml:238:10
          |
-     232 | secret = "{{ secret.OUTCOME_SECRET }}"
+     238 | secret = "{{ secret.OUTCOME_SECRET }}"
          |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
          = help: set the environment variable `OUTCOME_SECRET`, or name a file: `[secrets]` with `OUTCOME_SECRET = { file = "…" }`
 
     error: secret `SLACK_WEBHOOK_URL` has no value: it is not set
-        --> checks.toml:239:10
+        --> checks.toml:245:10
          |
-     239 | slack  = "{{ secret.SLACK_WEBHOOK_URL }}" # or `discord`, `teams`; `pagerduty` (a routing key), `github` and `cdevents` too
+     245 | slack  = "{{ secret.SLACK_WEBHOOK_URL }}" # or `discord`, `teams`; `pagerduty` (a routing key), `github` and `cdevents` too
          |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
          = help: set the environment variable `SLACK_WEBHOOK_URL`, or name a file: `[secrets]` with `SLACK_WEBHOOK_URL = { file = "…" }`
     "#);

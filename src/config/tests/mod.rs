@@ -5,6 +5,7 @@ mod example;
 mod freeze;
 mod outcomes;
 mod secrets;
+mod telemetry;
 mod unwise;
 mod when;
 

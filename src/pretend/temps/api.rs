@@ -56,6 +56,7 @@ pub(super) fn answer(json: &Json) -> Response {
 }
 
 async fn authenticate(With(shared): With<Arc<Shared>>, request: Request, next: Next) -> Response {
+    shared.state().api_traced += u64::from(super::traceparent(request.headers()).is_some());
     let expected = format!("Bearer {}", shared.token());
     let shown = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
     if shown == Some(expected.as_bytes()) {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::State as With;
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, Uri};
+use http::{HeaderMap, StatusCode, Uri};
 
 use super::app::{self, Release};
 use super::server::Server;
@@ -29,6 +29,9 @@ pub(super) const APP: &str = "shop";
 /// The one environment's id and slug.
 const ENVIRONMENT: u64 = 3;
 const ENVIRONMENT_NAME: &str = "production";
+
+/// Requests of which `traceparent` is kept.
+const TRACED_MAX: usize = 10_000;
 
 /// What the API and the app share.
 struct Shared {
@@ -142,6 +145,21 @@ impl Temps {
         self.shared.state().denied.push(permission.to_owned());
     }
 
+    /// The requests to the app that came with a `traceparent`, each with its path and that.
+    pub fn traced(&self) -> Vec<(String, String)> {
+        self.shared.state().traced.clone()
+    }
+
+    /// How many requests the app answered.
+    pub fn app_requests(&self) -> u64 {
+        self.shared.state().requests
+    }
+
+    /// How many requests to the API came with a `traceparent`.
+    pub fn api_traced(&self) -> u64 {
+        self.shared.state().api_traced
+    }
+
     /// How many requests to make or change a webhook it took.
     pub fn webhook_changes(&self) -> u64 {
         self.shared.state().webhook_changes
@@ -234,10 +252,18 @@ impl Temps {
     }
 }
 
+fn traceparent(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get("traceparent")?.to_str().ok()?;
+    Some(value.to_owned())
+}
+
 /// The proxy: whoever asks gets what the current deployment answers.
-async fn route(With(shared): With<Arc<Shared>>, uri: Uri) -> Response {
+async fn route(With(shared): With<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Response {
     let mut state = shared.state();
     state.requests += 1;
+    if let Some(parent) = traceparent(&headers).filter(|_| state.traced.len() < TRACED_MAX) {
+        state.traced.push((uri.path().to_owned(), parent));
+    }
     let number = state.requests;
     let Some(current) = state.current.and_then(|id| state.row(id)) else {
         return StatusCode::NOT_FOUND.into_response();

@@ -78,6 +78,10 @@ pub(super) struct State {
     pub(super) calls: Vec<RollbackCall>,
     pub(super) fault: RollbackFault,
     pub(super) app_url: String,
+    /// Requests to the app with a `traceparent`: path and value.
+    pub(super) traced: Vec<(String, String)>,
+    /// Requests to the API with one.
+    pub(super) api_traced: u64,
     pub(super) requests: u64,
     pub(super) deliveries: u64,
 }
@@ -96,6 +100,8 @@ impl State {
             calls: Vec::new(),
             fault: RollbackFault::None,
             app_url: String::new(),
+            traced: Vec::new(),
+            api_traced: 0,
             requests: 0,
             deliveries: 0,
         }

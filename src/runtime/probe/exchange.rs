@@ -131,7 +131,7 @@ impl Probe<'_> {
             request: None,
             trust,
         };
-        let request = match step::render(step, base.as_ref(), &self.values) {
+        let mut request = match step::render(step, base.as_ref(), &self.values) {
             Ok(request) => request,
             Err(error) => return unsent(check::unsent(step, &error, &redactor).observation),
         };
@@ -140,6 +140,7 @@ impl Probe<'_> {
                 "it carries a secret to an address that only the platform tells: configure `base`, or name the app in `when`",
             ));
         }
+        self.trail.mark(&mut request);
         let sent = self.client.look(&request, trust, &self.jar).await;
         let sent = attended(sent);
         let assessed = match &sent {
@@ -150,6 +151,7 @@ impl Probe<'_> {
         if let Ok(response) = &sent {
             seen.observation = self.target.kept.attribute(&self.name(), response, seen.observation);
         }
+        self.trail.keep(step, &request, &sent, &seen, &redactor);
         Exchanged {
             seen,
             response: sent.ok(),

@@ -5,6 +5,7 @@ mod exchange;
 mod kept;
 mod sampled;
 mod script;
+mod traced;
 
 use url::Url;
 
@@ -18,6 +19,9 @@ use crate::step::{self, Step, Values};
 use super::plan::RunPlan;
 
 pub use kept::Kept;
+pub(super) use traced::Asked;
+pub use traced::Traced;
+use traced::Trail;
 
 /// Which version to probe, and for whom.
 #[derive(Clone)]
@@ -31,6 +35,8 @@ pub struct Target {
     /// It answers at an address of its own, where only the platform says so: whatever the config says of the address
     /// is about the current version, and no credentials go there.
     pub at_own_address: bool,
+    /// The trace that the probe belongs to, if anybody wants one.
+    pub traced: Option<Traced>,
 }
 
 /// Performs probes.
@@ -46,6 +52,8 @@ pub struct Looked {
     pub observation: Observation,
     /// Of each request that was sent, in order, the clean-up last.
     pub steps: Vec<StepLooked>,
+    /// Of each request too, for the trace.
+    pub(super) asked: Vec<Asked>,
 }
 
 /// What came of one request.
@@ -72,6 +80,7 @@ struct Probe<'a> {
     jar: Jar,
     values: Values,
     steps: Vec<StepLooked>,
+    trail: Trail,
 }
 
 impl Prober {
@@ -117,6 +126,7 @@ impl Prober {
             jar,
             values,
             steps: Vec::new(),
+            trail: Trail::new(target.traced.clone()),
         };
         probe.perform(&script).await
     }
@@ -127,6 +137,7 @@ impl Looked {
         Self {
             observation: unsendable(detail),
             steps: Vec::new(),
+            asked: Vec::new(),
         }
     }
 }

@@ -55,6 +55,7 @@ impl Probe<'_> {
         Looked {
             observation,
             steps: self.steps,
+            asked: self.trail.into_asked(),
         }
     }
 

@@ -57,17 +57,6 @@ fn attempt_times() -> Histogram {
     Histogram::new(ATTEMPT_BUCKETS)
 }
 
-/// The word of a probe's class.
-pub(super) const fn class(class: Class) -> &'static str {
-    match class {
-        Class::Pass => "pass",
-        Class::Slow => "slow",
-        Class::Unready => "unready",
-        Class::Broken => "broken",
-        Class::Unknown => "unknown",
-    }
-}
-
 /// The table: how it is registered (`plain`, or with its unit), its field, its name without prefix and suffixes, what it says.
 macro_rules! families {
     ($($unit:ident $field:ident: $kind:ty = $name:literal, $help:literal, $made:expr;)+) => {
@@ -128,6 +117,8 @@ families! {
     plain taken_over: Counter = "runs_taken_over", "Runs taken over from an agent that is gone", Counter::default();
     plain refused: Counter =
         "decisions_refused", "Decisions that did not hold, because another agent decided first", Counter::default();
+    plain spans_dropped: Counter =
+        "spans_dropped", "Spans of traces that were not exported: no room, refused, or nobody to take them", Counter::default();
 }
 
 impl Families {
@@ -145,7 +136,7 @@ impl Families {
 
     /// What is from a small closed set is there from the start, so that the first of a kind is an increase.
     pub(super) fn count_from_zero(&self) {
-        for class in [Class::Pass, Class::Slow, Class::Unready, Class::Broken, Class::Unknown].map(class) {
+        for class in [Class::Pass, Class::Slow, Class::Unready, Class::Broken, Class::Unknown].map(Class::as_str) {
             drop(self.probes.get_or_create(&ProbeLabels { class }));
         }
         for verdict in [

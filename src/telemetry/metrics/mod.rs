@@ -138,7 +138,7 @@ impl Metrics {
 
     /// Counts a probe.
     pub fn probe(&self, class: Class) {
-        let class = families::class(class);
+        let class = class.as_str();
         self.0.families.probes.get_or_create(&ProbeLabels { class }).inc();
     }
 
@@ -184,6 +184,12 @@ impl Metrics {
     /// Counts a decision that did not hold, because another agent decided first.
     pub fn decision_refused(&self) {
         self.0.families.refused.inc();
+    }
+
+    /// Counts spans that were not exported.
+    pub fn spans_dropped(&self, spans: usize) {
+        let spans = u64::try_from(spans).unwrap_or(u64::MAX);
+        self.0.families.spans_dropped.inc_by(spans);
     }
 
     /// Everything in the text format that is asked for.

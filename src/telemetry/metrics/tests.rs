@@ -19,6 +19,7 @@ fn filled() -> Metrics {
     metrics.lease(Renewal::Held);
     metrics.runs_taken_over(3);
     metrics.decision_refused();
+    metrics.spans_dropped(9);
     metrics
 }
 
@@ -75,6 +76,7 @@ fn a_page_of_everything() {
     backstop_runs_total{verdict="unhealthy",action="rolled back"} 1
     backstop_runs_total{verdict="unhealthy",action="withheld"} 1
     backstop_runs_under_way 2
+    backstop_spans_dropped_total 9
     backstop_store_commits_total 7
     backstop_store_operation_duration_seconds_count{operation="accept"} 1
     backstop_store_operation_duration_seconds_sum{operation="accept"} 0.0015

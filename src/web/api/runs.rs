@@ -17,6 +17,7 @@ use super::{AGAIN_S, Answer, Done, change, limit, stopping, unreadable};
 use crate::domain::RunId;
 use crate::runtime::{ApprovalError, Approver, CancelError, OrderError, StartRunError};
 use crate::store::{EntryView, MessageFilter, MessageView, PAGE_MAX, Page, RunView};
+use crate::telemetry::traces::TraceId;
 
 /// Which runs, and which page of them.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -65,6 +66,8 @@ pub(in crate::web) struct JournalAsked {
 #[derive(Serialize, ToSchema)]
 pub(in crate::web) struct RunAnswer {
     run: RunView,
+    /// Its trace, where traces are exported.
+    trace_id: Option<String>,
     /// The first page of its story.
     journal: Page<EntryView>,
     /// The newest of what was told of it.
@@ -105,6 +108,12 @@ pub(in crate::web) async fn list(State(app): State<Arc<App>>, Asked(asked): Aske
         .map_err(|error| unreadable(&error))
 }
 
+/// The trace of a run in hex, where traces are exported.
+pub(in crate::web) fn trace_id(app: &App, run: &RunId) -> Option<String> {
+    let wanted = app.config.load().telemetry.is_some();
+    wanted.then(|| TraceId::of(run).to_string())
+}
+
 /// One run, with the start of its story and what was told of it.
 #[utoipa::path(get, path = "/api/v1/runs/{id}", operation_id = "get_run", tag = "runs",
     params(("id" = String, Path, description = "The run")),
@@ -122,7 +131,12 @@ pub(in crate::web) async fn one(State(app): State<Arc<App>>, Segment(id): Segmen
             ..MessageFilter::default()
         };
         let messages = app.store.list_messages(told).await?.items;
-        Ok(Some(RunAnswer { run, journal, messages }))
+        Ok(Some(RunAnswer {
+            run,
+            trace_id: trace_id(&app, &id),
+            journal,
+            messages,
+        }))
     };
     match read.await {
         Ok(Some(answer)) => Ok(Json(answer)),

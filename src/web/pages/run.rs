@@ -89,6 +89,7 @@ const LEFT: &[(&str, &str, &str)] = &[
 struct Page {
     frame: Frame,
     run: RunRow,
+    trace_id: Option<String>,
     may: May,
     left: &'static str,
     plot: Plot,
@@ -182,6 +183,7 @@ pub(in crate::web) async fn page(
     let cut = cut || story.len() < lines;
     frame.under_way = view.ended_at.is_none();
     render(&Page {
+        trace_id: runs::trace_id(&app, &id),
         may: May::of(&view, frame.may_act()),
         frame,
         left: left(&view),
