@@ -37,8 +37,9 @@ impl Dispatcher {
                         .identify(&platform, &heard)
                         .await
                         .map(|(d, w)| (Box::new(d), w));
-                    call.into_iter()
-                        .for_each(|call| call.end(|span| spans::answered(span, &answer)));
+                    if let Some(call) = call {
+                        call.end(|span| spans::answered(span, &answer));
+                    }
                     reply.send(Answer::Identified { seq, answer });
                 });
             }
@@ -51,8 +52,9 @@ impl Dispatcher {
                 let call = Call::begin(&performer, live, seq, spans::look_name(purpose));
                 self.tasks.spawn(async move {
                     let answer = performer.look(&deployment, controls).await.map(Box::new);
-                    call.into_iter()
-                        .for_each(|call| call.end(|span| spans::answered(span, &answer)));
+                    if let Some(call) = call {
+                        call.end(|span| spans::answered(span, &answer));
+                    }
                     reply.send(Answer::Result(Event::Looked { seq, answer }));
                 });
             }
@@ -65,8 +67,9 @@ impl Dispatcher {
                 let call = Call::begin(&performer, live, seq, "roll back");
                 self.calls.spawn(async move {
                     let answer = performer.roll_back(&deployment, &bad, &target, held_until).await;
-                    call.into_iter()
-                        .for_each(|call| call.end(|span| spans::called(span, &answer)));
+                    if let Some(call) = call {
+                        call.end(|span| spans::called(span, &answer));
+                    }
                     reply.send(Answer::Result(Event::Called { seq, answer }));
                 });
             }
@@ -87,10 +90,14 @@ impl Dispatcher {
         };
         let Some(deployment) = deployment else { return };
         let tracer = self.performer.tracer.clone();
-        let traced = tracer
-            .is_on()
-            .then(|| Traced::new(run.clone(), live.fence, seq, self.clock.clone()));
-        let parent = spans::parent(&live.state);
+        let traced = tracer.is_on().then(|| {
+            Traced::new(
+                run.clone(),
+                spans::parent(&live.state),
+                (live.fence, seq),
+                self.clock.clone(),
+            )
+        });
         let target = Target {
             deployment,
             run: run.clone(),
@@ -111,7 +118,6 @@ impl Dispatcher {
             let looked = prober.look(&plan, place, &target, file).await;
             if let Some(traced) = &traced {
                 let about = Probed {
-                    parent,
                     check: plan.name(place),
                     subject,
                     times: (start, tracer.now()),

@@ -214,7 +214,6 @@ pub(super) fn called(span: Span, answer: &CallAnswer) -> Span {
 
 /// A probe that has ended.
 pub(super) struct Probed<'a> {
-    pub(super) parent: SpanId,
     pub(super) check: &'a str,
     pub(super) subject: Subject,
     pub(super) times: (Timestamp, Timestamp),
@@ -225,10 +224,10 @@ impl Probed<'_> {
     pub(super) fn spans(&self, traced: &Traced, looked: &Looked) -> Vec<Span> {
         let run = traced.run();
         if let [asked] = looked.asked.as_slice() {
-            return vec![self.about(request(run, asked, &looked.observation).below(self.parent))];
+            return vec![self.about(request(run, asked, &looked.observation).below(traced.parent()))];
         }
         let id = traced.id();
-        let whole = Span::new(run, id, self.check, self.times).below(self.parent);
+        let whole = Span::new(run, id, self.check, self.times).below(traced.parent());
         let whole = self.about(seen(whole, &looked.observation));
         let requests = looked.asked.iter();
         let requests = requests.map(|asked| self.about(request(run, asked, &asked.seen).below(id)));

@@ -150,6 +150,10 @@ headers = { host = "x", "a b" = "x", x-key = "ü" }
       --> checks.toml:6:46
        = help: use visible ASCII characters and spaces, on one line
     "#);
+}
+
+#[test]
+fn what_is_missing_or_of_another_kind_is_told() {
     insta::assert_snapshot!(check("[telemetry]\nservice_name = \"guard\""), @r#"
     error: [telemetry] has no `otlp`
       --> checks.toml:1:1

@@ -19,6 +19,7 @@ const URL_BYTES_MAX: usize = 400;
 #[derive(Clone)]
 pub struct Traced {
     run: RunId,
+    parent: SpanId,
     /// What tells this probe from all others of the run.
     probe: String,
     clock: Clock,
@@ -40,10 +41,11 @@ pub(in crate::runtime) struct Asked {
 }
 
 impl Traced {
-    /// The probe `seq` of a run, for which `fence` says who asked: numbers that were not written down come again.
-    pub(in crate::runtime) fn new(run: RunId, fence: u64, seq: u32, clock: Clock) -> Self {
+    /// The probe `seq` of a run, below `parent`. `fence` says who asked: numbers that were not written down come again.
+    pub(in crate::runtime) fn new(run: RunId, parent: SpanId, (fence, seq): (u64, u32), clock: Clock) -> Self {
         Self {
             run,
+            parent,
             probe: format!("probe {fence} {seq}"),
             clock,
         }
@@ -52,6 +54,11 @@ impl Traced {
     /// The run.
     pub(in crate::runtime) const fn run(&self) -> &RunId {
         &self.run
+    }
+
+    /// What it stands below.
+    pub(in crate::runtime) const fn parent(&self) -> SpanId {
+        self.parent
     }
 
     /// The probe as a whole.

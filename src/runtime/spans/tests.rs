@@ -127,7 +127,8 @@ async fn probe(checks: &str) -> (Vec<Read>, Vec<Request>) {
     let app = Arc::new(App::default());
     let prober = Prober::new(Client::over(Arc::clone(&app) as Arc<dyn Wire>));
     let plan = RunPlan::of(config(checks), &deployment(), &[]);
-    let traced = Traced::new(RunId::new("run_1"), 1, 9, clock.clone());
+    let judging = SpanId::of(&RunId::new("run_1"), "judging");
+    let traced = Traced::new(RunId::new("run_1"), judging, (1, 9), clock.clone());
     let target = Target {
         deployment: deployment(),
         run: RunId::new("run_1"),
@@ -139,7 +140,6 @@ async fn probe(checks: &str) -> (Vec<Read>, Vec<Request>) {
     moved.advance(Duration::from_millis(40));
     let looked = prober.look(&plan, Place::Check(0), &target, None).await;
     let about = Probed {
-        parent: SpanId::of(&RunId::new("run_1"), "judging"),
         check: plan.name(Place::Check(0)),
         subject: Subject::Deployment,
         times: (start, clock.now()),
@@ -387,7 +387,7 @@ fn a_run_that_was_taken_over_goes_on_with_the_same_spans() {
     let stored = serde_json::to_string(&before.state).unwrap();
     let taken: RunState = serde_json::from_str(&stored).unwrap();
     assert_eq!(parent(&taken), parent_before);
-    let probes = |fence: u64| Traced::new(taken.id.clone(), fence, 9, Clock::system()).id();
+    let probes = |fence: u64| Traced::new(taken.id.clone(), parent_before, (fence, 9), Clock::system()).id();
     assert_ne!(probes(1), probes(2), "numbers that were not written down come again");
 }
 

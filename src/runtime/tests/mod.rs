@@ -11,6 +11,7 @@ mod agents;
 mod bugs;
 mod rules;
 mod silence;
+mod traces;
 mod world;
 
 use std::sync::atomic::AtomicU64;
@@ -38,7 +39,10 @@ const HISTORIES: u64 = 400;
 /// A planted bug must be found within so many.
 const FOUND_WITHIN: u64 = 10_000;
 
-static CONFIG: LazyLock<Arc<Config>> = LazyLock::new(|| {
+static CONFIG: LazyLock<Arc<Config>> = LazyLock::new(|| config_with(""));
+
+/// The config of the agents, and more.
+fn config_with(more: &str) -> Arc<Config> {
     let text = r#"
         mode = "auto-rollback"
         [platform.temps]
@@ -69,12 +73,12 @@ static CONFIG: LazyLock<Arc<Config>> = LazyLock::new(|| {
     let env = FixedEnv::default()
         .var("TOKEN", "a-token-of-the-simulation")
         .var("SECRET", "a-secret-of-the-simulation")
-        .file("checks.toml", text);
+        .file("checks.toml", format!("{text}{more}"));
     match crate::config::load("checks.toml".as_ref(), &env) {
         Ok(config) => Arc::new(config),
         Err(problems) => panic!("{problems:?}"),
     }
-});
+}
 
 /// What came of a history.
 #[derive(Debug, PartialEq, Eq)]

@@ -96,6 +96,10 @@ pub(super) struct Inner {
     pub(super) faults: u64,
     /// What happened, to compare two histories by.
     pub(super) trace: u64,
+    /// What the collector of traces was sent: each by which agent, with its bytes.
+    pub(super) exported: Vec<(u64, Vec<u8>)>,
+    /// It takes everything and never answers.
+    pub(super) collector_hangs: bool,
     /// The last answer to "what is current", by agent and project.
     read: BTreeMap<(u64, u64), Option<u64>>,
     next_id: u64,
@@ -135,6 +139,8 @@ impl World {
             events: 0,
             faults: 0,
             trace: 0,
+            exported: Vec::new(),
+            collector_hangs: false,
             read: BTreeMap::new(),
             next_id: 41,
         };
@@ -233,6 +239,9 @@ impl World {
     async fn answer(&self, agent: &Control, request: Request) -> Result<Response, Failure> {
         agent.gate().await;
         let host = request.url.host_str().unwrap_or_default().to_owned();
+        if host == "otlp.example" {
+            return self.collector(agent, request).await;
+        }
         let (fate, latency) = self.fate();
         tokio::time::sleep(latency).await;
         let answered = match host.as_str() {
@@ -246,6 +255,23 @@ impl World {
         };
         agent.gate().await;
         answered
+    }
+
+    /// The collector of traces, whom no chance befalls.
+    async fn collector(&self, agent: &Control, request: Request) -> Result<Response, Failure> {
+        let hangs = {
+            let mut inner = self.lock();
+            let body = request.body.clone().unwrap_or_default();
+            inner.exported.push((agent.number, body));
+            inner.collector_hangs
+        };
+        if hangs {
+            std::future::pending::<()>().await;
+        }
+        Ok(Response {
+            status: 200,
+            ..Response::empty(request.url)
+        })
     }
 
     /// What a release answers. Of one release few probes get no answer, so that no number of them makes it a bad one.
