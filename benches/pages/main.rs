@@ -60,7 +60,7 @@ async fn run(runs: u64) {
         "[server]\nlisten = \"127.0.0.1:0\"\n[store]\nurl = \"sqlite://{}\"\nkeep = \"365d\"\nmax_size = \"100GB\"\n\
          [platform.temps]\nkind = \"temps\"\nurl = \"http://127.0.0.1:9\"\ntoken = \"{{{{ secret.TOKEN }}}}\"\n\
          secret = \"{{{{ secret.HOOK }}}}\"\n[check.home]\nget = \"/\"\n\
-         [outcome.ops]\nurl = \"https://127.0.0.1:9/ops\"\nsecret = \"{{{{ secret.HOOK }}}}\"\n",
+         [outcome.ops]\nslack = \"https://127.0.0.1:9/ops\"\n",
         path.display()
     );
     let (_agent, port) = common::start(folder.path(), &config);
@@ -88,6 +88,50 @@ async fn run(runs: u64) {
     println!("heaviest page: {} bytes without its plot, {}", heaviest.0, heaviest.1);
 }
 
+/// Pages: each, and each list's first page by filters that fit often, seldom and never.
+const PAGES: &[&str] = &[
+    "/",
+    "/?app=app-07",
+    "/?environment=staging",
+    "/?verdict=unhealthy",
+    "/?action=rolled+back",
+    "/?app=app-07&verdict=degraded",
+    "/?environment=staging&verdict=inconclusive",
+    "/?environment=nowhere&verdict=healthy",
+    "/?since=2h",
+    "/?until=70d&app=app-07",
+    "/apps",
+    "/apps?after=temps/20/1",
+    "/deliveries",
+    "/deliveries?app=app-07",
+    "/deliveries?app=nobody",
+    "/deliveries?platform=other",
+    "/deliveries?event=deploy.failed&since=60d",
+    "/messages",
+    "/messages?endpoint=ops",
+    "/messages?endpoint=ops&state=dead",
+    "/messages?state=queued",
+    "/messages?state=dead",
+    "/messages?event=rollback.failed",
+    "/messages?endpoint=chat&event=rollback.failed",
+    "/endpoints",
+    "/pauses",
+    "/trust",
+    "/trust?app=app-07",
+];
+
+/// Lists of the API that have no page of their own, or more on one.
+const LISTS: &[&str] = &[
+    "runs",
+    "runs?limit=200",
+    "apps",
+    "endpoints",
+    "pauses",
+    "trust",
+    "trust?app=app-07",
+    "refusals",
+];
+
 /// Every page, every list of the API; of each list its first page, by filters that fit often, seldom and never, and its end.
 fn addresses(filled: &Filled) -> Vec<String> {
     let Filled {
@@ -98,38 +142,7 @@ fn addresses(filled: &Filled) -> Vec<String> {
         message_place,
         ..
     } = filled;
-    let mut found: Vec<String> = [
-        "/",
-        "/?app=app-07",
-        "/?environment=staging",
-        "/?verdict=unhealthy",
-        "/?action=rolled+back",
-        "/?app=app-07&verdict=degraded",
-        "/?environment=staging&verdict=inconclusive",
-        "/?environment=nowhere&verdict=healthy",
-        "/?since=2h",
-        "/?until=70d&app=app-07",
-        "/apps",
-        "/apps?after=temps/20/1",
-        "/deliveries",
-        "/deliveries?app=app-07",
-        "/deliveries?app=nobody",
-        "/deliveries?platform=other",
-        "/deliveries?event=deploy.failed&since=60d",
-        "/messages",
-        "/messages?endpoint=ops",
-        "/messages?endpoint=ops&state=dead",
-        "/messages?state=queued",
-        "/messages?state=dead",
-        "/messages?event=rollback.failed",
-        "/messages?endpoint=chat&event=rollback.failed",
-        "/endpoints",
-        "/pauses",
-        "/trust",
-        "/trust?app=app-07",
-    ]
-    .map(str::to_owned)
-    .to_vec();
+    let mut found: Vec<String> = PAGES.iter().map(|&page| page.to_owned()).collect();
     found.extend([
         format!("/?before={run}"),
         format!("/?before={run}&environment=staging&verdict=unhealthy"),
@@ -154,19 +167,7 @@ fn addresses(filled: &Filled) -> Vec<String> {
         })
         .collect();
     found.extend(of_api);
-    found.extend(
-        [
-            "runs",
-            "runs?limit=200",
-            "apps",
-            "endpoints",
-            "pauses",
-            "trust",
-            "trust?app=app-07",
-            "refusals",
-        ]
-        .map(|list| format!("/api/v1/{list}")),
-    );
+    found.extend(LISTS.iter().map(|list| format!("/api/v1/{list}")));
     found.extend([
         format!("/api/v1/runs/{run}"),
         format!("/api/v1/runs/{long_run}/journal"),

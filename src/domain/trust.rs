@@ -45,7 +45,7 @@ pub struct JudgedRun {
     pub verdict: Option<Verdict>,
     /// What was done.
     pub action: Option<String>,
-    /// Why.
+    /// Why, of one that found its deployment bad.
     pub reason: String,
     /// When it began.
     pub started_at: Timestamp,

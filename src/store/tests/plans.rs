@@ -140,9 +140,11 @@ const OTHERS: &[(&str, Question)] = &[
     ("endpoints", |db| drop(sql::views::endpoints(db).unwrap())),
 ];
 
+type Asking = Box<dyn Fn(&dyn Db)>;
+
 /// All of it, by name.
-fn questions() -> Vec<(String, Box<dyn Fn(&dyn Db)>)> {
-    let mut all: Vec<(String, Box<dyn Fn(&dyn Db)>)> = Vec::new();
+fn questions() -> Vec<(String, Asking)> {
+    let mut all: Vec<(String, Asking)> = Vec::new();
     let place = |place: &str| (!place.is_empty()).then(|| place.to_owned());
     for (filter, before) in RUNS_ASKED {
         let filter = runs_that(filter, 50, place(before));
@@ -167,7 +169,7 @@ fn questions() -> Vec<(String, Box<dyn Fn(&dyn Db)>)> {
     }
     let others = OTHERS
         .iter()
-        .map(|(name, ask)| ((*name).to_owned(), Box::new(*ask) as Box<dyn Fn(&dyn Db)>));
+        .map(|(name, ask)| ((*name).to_owned(), Box::new(*ask) as Asking));
     all.extend(others);
     all
 }

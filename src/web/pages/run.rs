@@ -384,8 +384,11 @@ pub(in crate::web) async fn label(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use axum::response::IntoResponse as _;
 
+    use super::super::super::filters;
     use super::*;
 
     fn run(phase: &str, verdict: Option<&str>, action: Option<&str>) -> RunView {
@@ -476,6 +479,13 @@ mod tests {
             assert_eq!(names.join(" "), may, "{phase} {verdict:?} {action:?}");
             assert!(!May::of(&view, false).any(), "a reader may nothing");
         }
+    }
+
+    #[test]
+    fn runs_are_filtered_by_everything_that_can_be_done() {
+        let known: BTreeSet<&str> = LEFT.iter().map(|row| row.0).collect();
+        let offered: BTreeSet<&str> = filters::ACTIONS.iter().map(|(word, _)| *word).collect();
+        assert_eq!(known, offered);
     }
 
     #[test]

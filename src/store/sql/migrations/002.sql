@@ -27,6 +27,10 @@ CREATE INDEX runs_app ON runs (app, id, environment, verdict, action);
 CREATE INDEX runs_action ON runs (action, id, verdict, environment);
 CREATE INDEX runs_verdict ON runs (verdict, id, environment);
 CREATE INDEX runs_environment ON runs (environment, id);
+-- What trust looks at, of many runs of a place.
+DROP INDEX runs_key;
+CREATE INDEX runs_key ON runs (platform, project, environment_id, id, verdict, ended_at, action, started_at, deployment, is_rollback)
+    WHERE project IS NOT NULL;
 DROP INDEX messages_run;
 CREATE INDEX messages_run ON messages (run, created_at, id);
 DROP INDEX messages_created;
