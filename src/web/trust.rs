@@ -25,7 +25,7 @@ use crate::trust::{Alarm, Trust, trust};
 /// Alarms shown of one app.
 const ALARMS_SHOWN: usize = 8;
 /// Apps looked at for one page, and at most for one of the API: each has up to 500 runs to look back on.
-const APPS_SHOWN: usize = 8;
+const APPS_SHOWN: usize = 6;
 const APPS_MAX: usize = 50;
 /// Apps in environments that there can be.
 const PLACES_MAX: usize = 1_000;

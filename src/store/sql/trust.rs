@@ -40,12 +40,14 @@ pub(crate) fn places(db: &dyn Db, app: Option<&str>, limit: usize) -> Result<Vec
     db.all(&sql, values![app], place)
 }
 
-/// Ended runs, newest first; why, only of those that found their deployment bad: the rest stands in an index.
+/// Ended runs, newest first; why, and what people say of it, only of those that found their deployment bad: the rest stands in
+/// an index.
 pub(crate) fn judged(db: &dyn Db, key: &AppKey) -> Result<Vec<JudgedRun>, Error> {
     let sql = format!(
         "SELECT r.id, r.deployment, r.is_rollback, r.verdict, r.action,
-                CASE WHEN r.verdict = 'unhealthy' THEN r.reason END, r.started_at, r.ended_at, l.label
-         FROM runs r LEFT JOIN labels l ON l.run = r.id
+                CASE WHEN r.verdict = 'unhealthy' THEN r.reason END, r.started_at, r.ended_at,
+                CASE WHEN r.verdict = 'unhealthy' THEN (SELECT l.label FROM labels l WHERE l.run = r.id) END
+         FROM runs r
          WHERE r.platform = ?1 AND r.project = ?2 AND r.environment_id = ?3 AND r.ended_at IS NOT NULL
          ORDER BY r.id DESC LIMIT {RUNS_MAX}"
     );
