@@ -23,12 +23,11 @@ fn main() {
         "{} healthy endpoints, {} bad ones, {} messages to each",
         seen.healthy, seen.bad, load.messages
     );
-    println!("queued over the API in                    {:6.1} s", seen.queued_s);
-    println!("then until the healthy ones had all       {:6.1} s", seen.rest_s);
+    println!("queued over the API in {:.1} s, in ten parts", seen.queued_s);
     println!(
-        "memory before, after, at most             {:.1}, {:.1}, {:.1} MiB",
-        mib(seen.before_kib),
-        mib(seen.after_kib),
-        mib(seen.peak_kib)
+        "then until the healthy ones had all of a part, at most {:.1} s",
+        seen.rest_s
     );
+    let memory: Vec<String> = seen.memory_kib.iter().map(|kib| format!("{:.1}", mib(*kib))).collect();
+    println!("memory before, and after each part: {} MiB", memory.join(", "));
 }

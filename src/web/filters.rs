@@ -305,7 +305,9 @@ fn chosen(name: &str, asked: &Option<String>, choices: Choices) -> Result<Option
 /// A moment, a day, or how long ago.
 fn moment(name: &str, asked: &Option<String>, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
     let Some(text) = said(asked) else { return Ok(None) };
-    let ago = humantime::parse_duration(text).ok().filter(|ago| *ago <= AGO_MAX);
+    // A lone zero is a duration to the parser, and has no unit.
+    let ago = humantime::parse_duration(text).ok().filter(|_| text != "0");
+    let ago = ago.filter(|ago| *ago <= AGO_MAX);
     let found = ago
         .map(|ago| now.minus(ago))
         .or_else(|| Timestamp::parse_rfc3339(text))

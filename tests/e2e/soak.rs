@@ -17,8 +17,10 @@ async fn bad_endpoints_hold_up_nobody() {
         seen.rest_s < 20.0 && seen.queued_s > 0.0,
         "as slow as the slowest: {seen:?}"
     );
-    assert!(
-        seen.before_kib > 0 && seen.after_kib <= seen.peak_kib && seen.peak_kib < seen.before_kib + 64 * 1_024,
-        "{seen:?}"
-    );
+    // What is kept for good (connections, statements, the database's pages) is there after the first parts. Who does not answer holds
+    // its messages, and they cost little.
+    let [.., middle, _, _, _, _, last] = seen.memory_kib[..] else {
+        panic!("{seen:?}")
+    };
+    assert!(middle > 0 && last < middle + 8 * 1_024, "it grows: {seen:?}");
 }

@@ -24,6 +24,8 @@ const TOKEN: &str = "token-of-the-soak-of-the-outbox";
 const ASKING: usize = 16;
 /// The longest that anything may take.
 const LONG: Duration = Duration::from_secs(300);
+/// Parts in which the messages come: after each the memory is looked at.
+const PARTS: usize = 10;
 
 /// How much there is of everything.
 #[derive(Clone, Copy, Debug)]
@@ -31,23 +33,21 @@ pub struct Load {
     pub endpoints: usize,
     /// Every so many endpoints one is bad.
     pub bad_every: usize,
-    /// Messages to each endpoint.
+    /// Messages to each endpoint, in ten parts.
     pub messages: usize,
 }
 
 /// What was seen.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Figures {
     pub healthy: usize,
     pub bad: usize,
-    /// Until every message was queued.
+    /// Until every message was queued, all parts together.
     pub queued_s: f64,
-    /// From then until every healthy endpoint had everything.
+    /// From then until every healthy endpoint had its part; the longest.
     pub rest_s: f64,
-    /// Memory of the agent: before, in the end, and the most.
-    pub before_kib: u64,
-    pub after_kib: u64,
-    pub peak_kib: u64,
+    /// Memory of the agent's own: before, and after each part. What is mapped from files is not counted.
+    pub memory_kib: Vec<u64>,
 }
 
 /// How an endpoint answers.
@@ -219,34 +219,39 @@ pub async fn soak(load: Load) -> Figures {
     let config = folder.path().join("checks.toml");
     std::fs::write(&config, text(folder.path(), &temps.url(), &endpoints)).expect("a config");
     let agent = Agent::start(&config);
-    let before_kib = agent.memory("VmRSS");
-
-    let began = Instant::now();
-    queue(&agent.url, load).await;
-    let queued_s = began.elapsed().as_secs_f64();
-    let rest = Instant::now();
+    let mut memory_kib = vec![agent.memory("RssAnon")];
     let healthy: Vec<&Endpoint> = endpoints.iter().filter(|e| matches!(e.manner, Manner::Good)).collect();
-    let all = async {
-        while healthy.iter().any(|endpoint| endpoint.count() < load.messages) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    let done = tokio::time::timeout(LONG, all).await;
-    let missing = healthy
-        .iter()
-        .filter(|endpoint| endpoint.count() < load.messages)
-        .count();
-    assert!(done.is_ok(), "{missing} healthy endpoints have not got everything");
-    assert!(healthy.iter().all(|endpoint| endpoint.count() == load.messages));
+    let (mut queued_s, mut rest_s) = (0.0, 0.0_f64);
+    let each = load.messages / PARTS;
+    for part in 1..=PARTS {
+        let began = Instant::now();
+        queue(&agent.url, load.endpoints, each).await;
+        queued_s += began.elapsed().as_secs_f64();
+        let rest = Instant::now();
+        arrived(&healthy, part * each).await;
+        rest_s = rest_s.max(rest.elapsed().as_secs_f64());
+        memory_kib.push(agent.memory("RssAnon"));
+    }
     Figures {
         healthy: healthy.len(),
         bad: endpoints.len() - healthy.len(),
         queued_s,
-        rest_s: rest.elapsed().as_secs_f64(),
-        before_kib,
-        after_kib: agent.memory("VmRSS"),
-        peak_kib: agent.memory("VmHWM"),
+        rest_s,
+        memory_kib,
     }
+}
+
+/// Returns when each of the endpoints has so many messages; more it must not have.
+async fn arrived(endpoints: &[&Endpoint], messages: usize) {
+    let all = async {
+        while endpoints.iter().any(|endpoint| endpoint.count() < messages) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let done = tokio::time::timeout(LONG, all).await;
+    let missing = endpoints.iter().filter(|endpoint| endpoint.count() < messages).count();
+    assert!(done.is_ok(), "{missing} healthy endpoints have not got everything");
+    assert!(endpoints.iter().all(|endpoint| endpoint.count() == messages));
 }
 
 fn text(folder: &Path, temps: &impl std::fmt::Display, endpoints: &[Endpoint]) -> String {
@@ -281,8 +286,8 @@ get = "/"
     text
 }
 
-/// Asks for every message, the endpoints in turn.
-async fn queue(agent: &str, load: Load) {
+/// Asks for so many messages to each endpoint, the endpoints in turn.
+async fn queue(agent: &str, endpoints: usize, messages: usize) {
     let network = Network {
         per_host_max: ASKING,
         ..Network::default()
@@ -292,9 +297,9 @@ async fn queue(agent: &str, load: Load) {
         Arc::new(Semaphore::new(ASKING)),
     );
     let mut asked = tokio::task::JoinSet::new();
-    for number in 0..load.endpoints * load.messages {
+    for number in 0..endpoints * messages {
         let turn = Arc::clone(&turns).acquire_owned().await.expect("a turn");
-        let url = format!("{agent}/api/v1/endpoints/e{}/test", number % load.endpoints);
+        let url = format!("{agent}/api/v1/endpoints/e{}/test", number % endpoints);
         let bearer = HeaderValue::from_str(&format!("Bearer {TOKEN}")).expect("a header");
         let request = Request {
             headers: vec![
