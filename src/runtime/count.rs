@@ -3,12 +3,13 @@
 use super::dispatcher::Dispatcher;
 use super::live::Live;
 use super::spans;
+use super::tracer::Tracer;
 use crate::domain::{RunId, Timestamp};
 use crate::machine::{Advance, Guard, Subject};
 use crate::telemetry::{Metrics, OTHER};
 
-/// Counts what `decided` adds to `live`: a verdict, and what probes left of the budgets.
-pub(super) fn turned(metrics: &Metrics, live: &Live, decided: &Advance, now: Timestamp) {
+/// Counts what `decided` adds to `live`: a verdict, and what probes left of the budgets; and notes what that ends.
+pub(super) fn turned(metrics: &Metrics, tracer: &Tracer, live: &mut Live, decided: &Advance, now: Timestamp) {
     let state = &decided.state;
     if let Some(verdict) = state.verdict.filter(|_| state.verdict != live.state.verdict) {
         metrics.decided(verdict, now.ms_since(state.live_at));
@@ -18,6 +19,10 @@ pub(super) fn turned(metrics: &Metrics, live: &Live, decided: &Advance, now: Tim
             let left = f64::from(probe.budget_to) / f64::from(probe.budget_max);
             metrics.budget(&state.id, app_label(live), &probe.check, left);
         }
+    }
+    if tracer.is_on() {
+        let ended = spans::turned(live, state, now);
+        live.pending.spans.extend(ended);
     }
 }
 

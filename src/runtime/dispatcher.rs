@@ -30,7 +30,6 @@ use super::plan::RunPlan;
 use super::probe::Prober;
 use super::record::{self, Hand};
 use super::recovery::{Recovered, Recovery};
-use super::spans;
 use super::start::drill_plan;
 
 /// The store is looked at this often, also when nobody said that a delivery arrived.
@@ -258,11 +257,7 @@ impl Dispatcher {
             return;
         }
         let mut decided = (self.decide)(&live.plan.plan, live.state.clone(), event, now);
-        count::turned(&self.metrics, live, &decided, now);
-        if self.performer.tracer.is_on() {
-            let ended = spans::turned(live, &decided.state, now);
-            live.pending.spans.extend(ended);
-        }
+        count::turned(&self.metrics, &self.performer.tracer, live, &decided, now);
         live.pending.add(&mut decided);
         live.state = decided.state;
         live.effects.extend(decided.effects);
