@@ -84,13 +84,11 @@ impl Config {
                 }
             }
         }
-        for check in self.checks() {
-            let values = self.explain(&check.name).unwrap_or_default();
-            sections.push(Section {
-                name: format!("check.{}", check.name),
-                values: values.into_iter().map(shown).collect(),
-            });
-        }
+        let checks = self.explain_all().into_iter();
+        sections.extend(checks.map(|(name, values)| Section {
+            name: format!("check.{name}"),
+            values: values.into_iter().map(shown).collect(),
+        }));
         sections
     }
 

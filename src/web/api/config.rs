@@ -171,13 +171,16 @@ impl FileView {
                 changes: Vec::new(),
                 needs_restart: Vec::new(),
             },
+            Ok(config) if config.is_same(in_force) => Self {
+                path,
+                state: FileState::InForce,
+                problems: problems(&config.warnings),
+                changes: Vec::new(),
+                needs_restart: Vec::new(),
+            },
             Ok(config) => Self {
                 path,
-                state: if config.is_same(in_force) {
-                    FileState::InForce
-                } else {
-                    FileState::Changed
-                },
+                state: FileState::Changed,
                 problems: problems(&config.warnings),
                 changes: changes(in_force.changes_to(&config)),
                 needs_restart: in_force.needs_restart(&config),

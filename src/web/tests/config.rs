@@ -144,3 +144,34 @@ async fn what_the_file_would_change_is_said_and_why_it_may_not() {
         "{page}"
     );
 }
+
+#[tokio::test]
+async fn a_long_config_is_a_light_page() {
+    use std::fmt::Write as _;
+    let mut long = String::new();
+    for number in 0..120 {
+        let (name, value) = (format!("{number}-{}", "x".repeat(40)), "<&>".repeat(80));
+        write!(
+            long,
+            "[outcome.o{name}]\nurl = \"https://example.com/\"\nevents = [\"*\"]\n"
+        )
+        .unwrap();
+        write!(
+            long,
+            "[check.c{name}]\nget = \"/\"\nexpect.body.contains = \"{value}\"\n"
+        )
+        .unwrap();
+    }
+    let site = site_with(&long, |app| {
+        let env = FixedEnv::default().file("checks.toml", whole(&long.replace("\"/\"", "\"/new\"")));
+        app.config_file = Some(ConfigFile::new("checks.toml", Arc::new(env)));
+    })
+    .await;
+    let (status, _, page) = site.get("/config").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(page.len() < 60_000, "{}", page.len());
+    assert!(
+        page.contains("more values are in") && page.contains("more; <code>backstop explain"),
+        "{page}"
+    );
+}
