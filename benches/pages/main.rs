@@ -116,6 +116,8 @@ const PAGES: &[&str] = &[
     "/messages?endpoint=chat&event=rollback.failed",
     "/endpoints",
     "/pauses",
+    "/config",
+    "/config?check=home",
     "/trust",
     "/trust?app=app-07",
 ];
