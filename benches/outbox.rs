@@ -1,6 +1,6 @@
 //! The outbox under load: 200 endpoints of which every tenth is slow, failing, lying or gone, and 10,000 outcomes.
 //!
-//! `cargo bench --bench outbox`
+//! `cargo bench --bench outbox`; `cargo bench --bench outbox -- 500` sends so many to each endpoint, to see where memory levels off.
 #![expect(
     clippy::expect_used,
     clippy::print_stdout,
@@ -12,10 +12,11 @@ mod load;
 
 fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let asked = std::env::args().skip(1).find_map(|word| word.parse().ok());
     let load = load::Load {
         endpoints: 200,
         bad_every: 10,
-        messages: 50,
+        messages: asked.unwrap_or(50),
     };
     let seen = runtime.block_on(load::soak(load));
     let mib = |kib: u64| kib as f64 / 1_024.0;

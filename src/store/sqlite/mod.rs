@@ -29,7 +29,7 @@ const WRITES_MAX: usize = 4_096;
 /// Items in one transaction.
 const BATCH_MAX: usize = 512;
 /// The writer's page cache at most; negative is KiB, as SQLite counts it.
-const CACHE_KIB: i32 = -16 * 1024;
+const CACHE_KIB: i32 = -8 * 1024;
 /// Questions that may wait for the reader.
 const READS_MAX: usize = 1_024;
 
