@@ -347,10 +347,21 @@ async fn everything(stage: &Stage) -> Vec<(String, Vec<u8>)> {
     }
     let mut paths: Vec<String> = [
         "/",
+        "/apps",
+        "/deliveries",
+        "/messages",
+        "/endpoints",
+        "/pauses",
         "/trust",
+        "/config",
+        "/config?check=all",
         "/metrics",
         "/readyz",
         "/style.css",
+        "/api/v1/openapi.json",
+        "/api/v1/config",
+        "/api/v1/troubles",
+        "/api/v1/refusals",
         "/api/v1/trust",
         "/api/v1/endpoints",
         "/api/v1/apps",
@@ -363,8 +374,8 @@ async fn everything(stage: &Stage) -> Vec<(String, Vec<u8>)> {
     .to_vec();
     for (list, details) in [
         ("runs", &["/api/v1/runs/ID", "/api/v1/runs/ID/journal", "/runs/ID"][..]),
-        ("deliveries", &["/api/v1/deliveries/ID"]),
-        ("messages", &["/api/v1/messages/ID"]),
+        ("deliveries", &["/api/v1/deliveries/ID", "/deliveries/ID"]),
+        ("messages", &["/api/v1/messages/ID", "/messages/ID"]),
     ] {
         let page = stage.api(&format!("/api/v1/{list}?limit=200")).await;
         let items = page["items"].as_array().expect("items");
