@@ -302,13 +302,16 @@ fn chosen(name: &str, asked: &Option<String>, choices: Choices) -> Result<Option
     Err(Problem::bad_request(format!("`{name}` is one of {}", known.join(", "))))
 }
 
+/// How long ago, at most `max`; a lone zero is a duration to the parser, and has no unit.
+pub(super) fn ago(text: &str, max: Duration) -> Option<Duration> {
+    let ago = humantime::parse_duration(text).ok().filter(|_| text != "0");
+    ago.filter(|ago| *ago <= max)
+}
+
 /// A moment, a day, or how long ago.
 fn moment(name: &str, asked: &Option<String>, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
     let Some(text) = said(asked) else { return Ok(None) };
-    // A lone zero is a duration to the parser, and has no unit.
-    let ago = humantime::parse_duration(text).ok().filter(|_| text != "0");
-    let ago = ago.filter(|ago| *ago <= AGO_MAX);
-    let found = ago
+    let found = ago(text, AGO_MAX)
         .map(|ago| now.minus(ago))
         .or_else(|| Timestamp::parse_rfc3339(text))
         .or_else(|| Timestamp::parse_rfc3339(&format!("{text}T00:00:00Z")));
@@ -373,6 +376,7 @@ mod tests {
             ("verdict", "helathy"),
             ("action", "rolled-back"),
             ("since", "yesterday"),
+            ("since", "0"),
             ("since", "2026-13-01"),
         ] {
             assert!(of(field, text).is_err(), "{field} {text}");

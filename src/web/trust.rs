@@ -44,7 +44,7 @@ pub(super) struct TrustAsked {
     /// The last page's `next`.
     after: Option<String>,
     /// Apps in environments at most.
-    #[param(minimum = 1, maximum = 50, default = 8)]
+    #[param(minimum = 1, maximum = 50, default = 6)]
     limit: Option<usize>,
 }
 

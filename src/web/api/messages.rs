@@ -261,11 +261,8 @@ async fn replay_ids(app: &App, ids: &[String]) -> Result<ReplayAnswer, Problem> 
 /// The moment so long before `now`, if one was named.
 fn ago(text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
     let Some(text) = text else { return Ok(None) };
-    // A lone zero is a duration to the parser, and has no unit.
-    let ago = humantime::parse_duration(text).ok().filter(|_| text != "0");
-    let ago = ago.filter(|ago| *ago <= SINCE_MAX);
-    let ago =
-        ago.ok_or_else(|| Problem::bad_request("`since` and `until` are times such as `2h`, at most 366 days"))?;
+    let ago = filters::ago(text, SINCE_MAX)
+        .ok_or_else(|| Problem::bad_request("`since` and `until` are times such as `2h`, at most 366 days"))?;
     Ok(Some(now.minus(ago)))
 }
 
