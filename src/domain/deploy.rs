@@ -168,6 +168,28 @@ pub struct Standing {
     pub deployments: Vec<Deployment>,
 }
 
+impl Deployment {
+    /// One that is live, of which no more is known than whose it is.
+    pub fn live(id: impl Into<DeploymentId>, place: AppPlace) -> Self {
+        Self {
+            key: place.key,
+            id: id.into(),
+            app: place.app,
+            environment: place.environment,
+            preview: false,
+            state: DeploymentState::Good,
+            state_word: String::new(),
+            current: true,
+            rollback: false,
+            rolled_back_from: None,
+            commit: Commit::default(),
+            url: None,
+            own_url: None,
+            created_at: None,
+        }
+    }
+}
+
 impl Standing {
     /// The listed deployment with this id.
     pub fn find(&self, id: &DeploymentId) -> Option<&Deployment> {

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::world::World;
 use crate::domain::{
-    AppKey, CallAnswer, Commit, Deployment, DeploymentId, DeploymentState, Fleet, Heard, HeardEvent, Standing,
-    Timestamp, Verdict,
+    AppKey, AppPlace, CallAnswer, Commit, Deployment, DeploymentId, Fleet, Heard, HeardEvent, Standing, Timestamp,
+    Verdict,
 };
-use crate::machine::{Controls, Effect, Event, Facts, Known, Phase, Place, Plan, RunState, Subject, WARM_UP, advance};
+use crate::machine::{
+    Controls, Effect, Entry, Event, Facts, Known, Phase, Place, Plan, RunState, Subject, WARM_UP, advance,
+};
 
 /// When the deployment goes live; any moment will do.
-const LIVE: Timestamp = Timestamp::from_millis(1_773_325_867_000);
+pub(super) const LIVE: Timestamp = Timestamp::from_millis(1_773_325_867_000);
 /// How long the platform takes to answer.
 const PLATFORM_MS: u64 = 50;
 /// Turns of one run; none comes near.
@@ -46,12 +48,18 @@ pub struct Played {
 
 /// Lets the machine judge `world` by `plan`. `seed` makes its jitter.
 pub fn play(plan: &Plan, world: &mut World<'_>, seed: u64) -> Played {
-    Play::new(plan, world, seed).run()
+    play_telling(plan, world, seed, &mut |_| {})
+}
+
+/// The same, with each line of the run's story told.
+pub(super) fn play_telling(plan: &Plan, world: &mut World<'_>, seed: u64, tell: &mut dyn FnMut(Entry)) -> Played {
+    Play::new(plan, world, seed, tell).run()
 }
 
 struct Play<'p, 's> {
     plan: &'p Plan,
     world: &'p mut World<'s>,
+    tell: &'p mut dyn FnMut(Entry),
     state: RunState,
     now: Timestamp,
     /// Results under way, by when they arrive and in the order they were asked for.
@@ -62,10 +70,11 @@ struct Play<'p, 's> {
 }
 
 impl<'p, 's> Play<'p, 's> {
-    fn new(plan: &'p Plan, world: &'p mut World<'s>, seed: u64) -> Self {
+    fn new(plan: &'p Plan, world: &'p mut World<'s>, seed: u64, tell: &'p mut dyn FnMut(Entry)) -> Self {
         Self {
             plan,
             world,
+            tell,
             state: RunState::new("run".into(), "lab".into(), heard(), seed, LIVE),
             now: LIVE,
             coming: BTreeMap::new(),
@@ -106,6 +115,7 @@ impl<'p, 's> Play<'p, 's> {
         if passed && self.passed_ms.is_none() {
             self.passed_ms = Some(self.now.ms_since(LIVE));
         }
+        decided.journal.into_iter().for_each(&mut self.tell);
         for effect in decided.effects {
             self.perform(effect);
         }
@@ -220,24 +230,19 @@ pub(super) fn empty() -> RunState {
 }
 
 pub(super) fn deployment(id: &str, current: bool) -> Deployment {
-    Deployment {
+    let place = AppPlace {
         key: AppKey {
             platform: "lab".into(),
             project: "1".into(),
             environment: "1".into(),
         },
-        id: id.into(),
         app: "app".to_owned(),
         environment: "production".to_owned(),
-        preview: false,
-        state: DeploymentState::Good,
+    };
+    Deployment {
         state_word: "live".to_owned(),
         current,
-        rollback: false,
-        rolled_back_from: None,
-        commit: Commit::default(),
-        url: None,
-        own_url: None,
         created_at: Some(LIVE),
+        ..Deployment::live(id, place)
     }
 }

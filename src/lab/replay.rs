@@ -3,8 +3,11 @@
 //! What was kept of an answer is its class, so changed expectations show only in new probes; budgets, pace, warm-up,
 //! watch, severities and the number of checks are judged anew.
 
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
 use super::play::{deployment, empty, facts, heard};
-use crate::domain::{CheckName, Timestamp, Verdict};
+use crate::domain::{CheckName, Class, Timestamp, Verdict};
 use crate::machine::{
     CheckPlan, Controls, Effect, EntryKind, Event, Phase, Place, Plan, ProbeEntry, RunState, Subject, WARM_UP, advance,
 };
@@ -50,11 +53,11 @@ pub struct Replayed {
     /// Each probe of the deployment with what was spent of its budget after it, in thousandths of a failure. When exactly the
     /// watch began, which adds to every budget, does not change it.
     pub spent: Vec<(String, u32)>,
-    /// Checks of the plan that the record has no probe of.
+    /// Checks of the plan that the record tells nothing of.
     pub unrecorded: Vec<CheckName>,
 }
 
-/// Judges `recording` by `plan`. Checks without a recorded probe are left out.
+/// Judges `recording` by `plan`. Checks that were not probed although they could have been are left out.
 pub fn replay(plan: &Plan, recording: &Recording) -> Replayed {
     let (plan, unrecorded) = recorded_part(plan, recording);
     let mut replay = Replay {
@@ -65,6 +68,7 @@ pub fn replay(plan: &Plan, recording: &Recording) -> Replayed {
         verdict: None,
         reason: String::new(),
         spent: Vec::new(),
+        asked: asked(&plan, recording),
         taken_at: vec![None; plan.checks.len() + 1],
     };
     replay.run();
@@ -86,7 +90,9 @@ struct Replay<'a> {
     verdict: Option<(Verdict, Timestamp)>,
     reason: String,
     spent: Vec<(String, u32)>,
-    /// When an answer of each place was taken last; the gate's is the last one.
+    /// When each place was asked for the answers that are still to be taken, oldest first; the gate's is the last one.
+    asked: Vec<VecDeque<Timestamp>>,
+    /// When an answer of each place was taken last.
     taken_at: Vec<Option<Timestamp>>,
 }
 
@@ -105,7 +111,7 @@ impl Replay<'_> {
                 Some(probe) => {
                     self.wake_until(moment.at);
                     self.now = self.now.max(moment.at);
-                    self.take(probe);
+                    self.take(probe, asked_at(probe, moment.at));
                 }
             }
         }
@@ -123,22 +129,14 @@ impl Replay<'_> {
         }
     }
 
-    /// Gives the machine a recorded answer, whether or not it would have asked at just this moment; but not more often
-    /// than the plan's pace.
-    fn take(&mut self, probe: &ProbeEntry) {
-        let Some((place, slot)) = self.place(&probe.check) else {
-            return;
-        };
-        let Some(judge) = self
-            .state
-            .judge
-            .as_mut()
-            .filter(|_| probe.subject == Subject::Deployment)
-        else {
-            return;
-        };
-        let is_too_soon = self.taken_at[slot].is_some_and(|at| self.now.ms_since(at) * 4 < self.plan.every_ms * 3);
-        let Some(track) = judge.track_mut(place).filter(|_| !is_too_soon) else {
+    /// Gives the machine a recorded answer, whether or not it would have asked for it; but not more often than the plan's
+    /// pace.
+    fn take(&mut self, probe: &ProbeEntry, asked_at: Timestamp) {
+        let slot = slot_of(self.plan, probe).filter(|slot| self.asked[*slot].front() == Some(&asked_at));
+        let Some(slot) = slot else { return };
+        self.asked[slot].pop_front();
+        let place = place_of(self.plan, slot);
+        let Some(track) = self.state.judge.as_mut().and_then(|judge| judge.track_mut(place)) else {
             return;
         };
         track.in_flight = Some(RECORDED);
@@ -151,13 +149,32 @@ impl Replay<'_> {
         });
     }
 
-    fn place(&self, check: &str) -> Option<(Place, usize)> {
-        let checks = &self.plan.checks;
-        if check == WARM_UP {
-            return Some((Place::Gate, checks.len()));
+    /// The machine asks when the record did: what follows from time alone waits for the answers that are out, and the same
+    /// ones are to be.
+    fn ask_as_recorded(&mut self) {
+        let pace_ms = self.plan.every_ms * 3 / 4;
+        let Some(judge) = &mut self.state.judge else { return };
+        for (slot, asked) in self.asked.iter_mut().enumerate() {
+            let too_soon = self.taken_at[slot].map(|at| at.plus_ms(pace_ms));
+            while asked.front().is_some_and(|at| too_soon.is_some_and(|soon| *at < soon)) {
+                asked.pop_front();
+            }
+            let Some(track) = judge.track_mut(place_of(self.plan, slot)) else {
+                continue;
+            };
+            match asked.front() {
+                Some(next_at) => {
+                    track.next_at = *next_at;
+                    track.in_flight = track.in_flight.filter(|_| *next_at <= self.now);
+                }
+                // Nobody asked any more. When this was due it was decided, which is looked for often.
+                None if track.in_flight.take().is_some() => {
+                    track.next_at = self.now.plus_ms(self.plan.every_ms / 10 + 1)
+                }
+                None => {}
+            }
         }
-        let index = checks.iter().position(|known| known.name.as_str() == check)?;
-        Some((Place::Check(index), index))
+        self.state.wake_at = judge.wake_at(self.plan, self.now).map(|(at, _)| at);
     }
 
     fn turn(&mut self, event: Event) {
@@ -177,6 +194,7 @@ impl Replay<'_> {
             }
             next.extend(decided.effects.into_iter().filter_map(|effect| self.answer(effect)));
         }
+        self.ask_as_recorded();
     }
 
     /// The platform and the store, which stand in nobody's way.
@@ -202,14 +220,47 @@ impl Replay<'_> {
     }
 }
 
-/// The plan with only the checks that were probed, and the names of the others.
+/// When each place was asked, oldest first.
+fn asked(plan: &Plan, recording: &Recording) -> Vec<VecDeque<Timestamp>> {
+    let mut asked = vec![VecDeque::new(); plan.checks.len() + 1];
+    for moment in &recording.moments {
+        let Some(probe) = &moment.probe else { continue };
+        if let Some(slot) = slot_of(plan, probe) {
+            asked[slot].push_back(asked_at(probe, moment.at));
+        }
+    }
+    asked
+}
+
+fn asked_at(probe: &ProbeEntry, answered_at: Timestamp) -> Timestamp {
+    answered_at.minus(Duration::from_millis(u64::from(probe.seen.latency_ms)))
+}
+
+/// The number of the place that answered; none if it is not the deployment's, or the plan has no such check.
+fn slot_of(plan: &Plan, probe: &ProbeEntry) -> Option<usize> {
+    if probe.subject != Subject::Deployment {
+        None
+    } else if probe.check == WARM_UP {
+        Some(plan.checks.len())
+    } else {
+        plan.checks.iter().position(|known| known.name.as_str() == probe.check)
+    }
+}
+
+/// The place of a number; the gate's is the last one.
+fn place_of(plan: &Plan, slot: usize) -> Place {
+    if slot == plan.checks.len() {
+        Place::Gate
+    } else {
+        Place::Check(slot)
+    }
+}
+
+/// The plan without the checks that the record tells nothing of, and the names of these.
 fn recorded_part(plan: &Plan, recording: &Recording) -> (Plan, Vec<CheckName>) {
-    let probes = recording.moments.iter().filter_map(|moment| moment.probe.as_ref());
-    let names: std::collections::BTreeSet<&str> = probes.map(|probe| probe.check.as_str()).collect();
-    let is_recorded = |check: &CheckPlan| names.contains(check.name.as_str());
-    let kept: Vec<usize> = (0..plan.checks.len())
-        .filter(|index| is_recorded(&plan.checks[*index]))
-        .collect();
+    let recorded = Recorded::of(recording);
+    let (kept, left_out): (Vec<usize>, Vec<usize>) =
+        (0..plan.checks.len()).partition(|index| recorded.tells_of(plan, *index));
     let checks = kept.iter().map(|index| {
         let check = &plan.checks[*index];
         let needs = check.needs.iter();
@@ -220,11 +271,38 @@ fn recorded_part(plan: &Plan, recording: &Recording) -> (Plan, Vec<CheckName>) {
             ..check.clone()
         }
     });
-    let left_out = plan.checks.iter().filter(|check| !is_recorded(check));
-    let unrecorded = left_out.map(|check| check.name.clone()).collect();
     let part = Plan {
         checks: checks.collect(),
         ..plan.clone()
     };
-    (part, unrecorded)
+    let unrecorded = left_out.into_iter().map(|index| plan.checks[index].name.clone());
+    (part, unrecorded.collect())
+}
+
+/// The checks of a record.
+struct Recorded<'a> {
+    probed: BTreeSet<&'a str>,
+    passed: BTreeSet<&'a str>,
+}
+
+impl<'a> Recorded<'a> {
+    fn of(recording: &'a Recording) -> Self {
+        let probes = recording.moments.iter().filter_map(|moment| moment.probe.as_ref());
+        let checks = probes.filter(|probe| probe.check != WARM_UP);
+        Self {
+            probed: checks.clone().map(|probe| probe.check.as_str()).collect(),
+            passed: checks
+                .filter(|probe| probe.seen.class == Class::Pass)
+                .map(|probe| probe.check.as_str())
+                .collect(),
+        }
+    }
+
+    /// Whether it was probed, or could not be: the gate stayed closed, or what it needs did not pass.
+    fn tells_of(&self, plan: &Plan, index: usize) -> bool {
+        let check = &plan.checks[index];
+        let stands_in_its_way =
+            |need: &usize| !self.passed.contains(plan.checks[*need].name.as_str()) && self.tells_of(plan, *need);
+        self.probed.is_empty() || self.probed.contains(check.name.as_str()) || check.needs.iter().any(stands_in_its_way)
+    }
 }

@@ -1,8 +1,9 @@
 //! The corpus, the worlds, and that what is simulated is what is served.
 
+use super::play::{LIVE, play_telling};
 use super::*;
-use crate::domain::{Class, Mode, Severity};
-use crate::machine::{CheckPlan, Limits, Plan};
+use crate::domain::{Class, Mode, Severity, Timestamp};
+use crate::machine::{CheckPlan, EntryKind, Limits, Plan};
 
 fn plan(checks: usize) -> Plan {
     let check = |number: usize| CheckPlan {
@@ -132,6 +133,116 @@ fn being_offline_ourselves_is_never_a_verdict_on_the_deployment() {
                 "{name}: {played:?}"
             );
         }
+    }
+}
+
+/// What one play left.
+struct Left {
+    recording: Recording,
+    /// The last verdict's word, and when it was found.
+    verdict: Option<(String, Timestamp)>,
+    /// Each answer up to there, with what was spent of the budget after it.
+    spent: Vec<(String, u32)>,
+}
+
+fn recorded(plan: &Plan, scenario: &Scenario, seed: u64) -> Left {
+    let (mut moments, mut verdict, mut spent) = (Vec::new(), None, Vec::new());
+    let mut world = World::draw(scenario, seed);
+    let offline = world.controls_down();
+    let played = play_telling(plan, &mut world, seed, &mut |entry| match (entry.kind, entry.probe) {
+        (EntryKind::Verdict, _) => {
+            let word = entry.text.split(':').next().unwrap_or_default().to_owned();
+            verdict = Some((word, entry.at));
+        }
+        (EntryKind::Wake, _) => moments.push(Moment {
+            at: entry.at,
+            probe: None,
+        }),
+        (_, Some(probe)) => {
+            if !matches!(&verdict, Some((word, _)) if word == "unhealthy") {
+                spent.push((probe.check.clone(), probe.budget_max - probe.budget_to));
+            }
+            moments.push(Moment {
+                at: entry.at,
+                probe: Some(*probe),
+            });
+        }
+        _ => {}
+    });
+    let recording = Recording {
+        started_at: LIVE,
+        ended_at: LIVE.plus_ms(played.after_ms),
+        offline,
+        moments,
+    };
+    Left {
+        recording,
+        verdict,
+        spent,
+    }
+}
+
+#[test]
+fn what_was_recorded_is_judged_again_as_it_was() {
+    let mut wrong = Vec::new();
+    for checks in [1, 3] {
+        let plan = plan(checks);
+        for scenario in &corpus().unwrap() {
+            for seed in 0..20 {
+                let left = recorded(&plan, scenario, seed);
+                let again = replay(&plan, &left.recording);
+                let at = again.after_ms.map(|ms| LIVE.plus_ms(ms));
+                let verdict_again = again.verdict.map(|verdict| verdict.as_str().to_owned()).zip(at);
+                // When exactly the last question was due, which may be when it was decided, is not recorded.
+                let is_same_verdict = match (&left.verdict, &verdict_again) {
+                    (Some((word, at)), Some((again, at_again))) => {
+                        word == again && at.max(at_again).ms_since(*at.min(at_again)) <= plan.every_ms / 2
+                    }
+                    (was, again) => was == again,
+                };
+                let (count, count_again) = (left.spent.len(), again.spent.len());
+                let both = count.min(count_again);
+                let is_same_evidence =
+                    left.spent[..both] == again.spent[..both] && count.abs_diff(count_again) <= checks;
+                if !is_same_verdict || !is_same_evidence {
+                    wrong.push(format!(
+                        "{}, {checks} checks, seed {seed}: {:?} and {count} answers, then {verdict_again:?} and {count_again}",
+                        scenario.name, left.verdict
+                    ));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn a_check_without_an_answer_is_left_out_unless_something_stood_in_its_way() {
+    let needing = |checks: usize, of: usize, need: usize| {
+        let mut plan = plan(checks);
+        plan.checks[of].needs = vec![need];
+        plan
+    };
+    let wrong = recorded(&needing(2, 1, 0), &named("wrong content"), 1).recording;
+    let fine = recorded(&plan(1), &named("instant"), 1).recording;
+    let dead = recorded(&plan(1), &named("dead"), 1).recording;
+    let table: [(&str, &Recording, Plan, &[&str]); 5] = [
+        ("what it needs never passed", &wrong, needing(2, 1, 0), &[]),
+        ("what it needs passed", &fine, needing(2, 1, 0), &["check 1"]),
+        (
+            "what it needs is new too",
+            &fine,
+            needing(3, 2, 1),
+            &["check 1", "check 2"],
+        ),
+        ("it needs nothing", &wrong, plan(3), &["check 1", "check 2"]),
+        ("the gate stayed closed", &dead, plan(2), &[]),
+    ];
+    for (label, recording, plan, left_out) in table {
+        let again = replay(&plan, recording);
+        let unrecorded: Vec<&str> = again.unrecorded.iter().map(|name| name.as_str()).collect();
+        assert_eq!(unrecorded, left_out, "{label}");
+        assert!(again.verdict.is_some(), "{label}");
     }
 }
 

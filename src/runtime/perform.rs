@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{
-    AppPlace, CallAnswer, Commit, Deployment, DeploymentId, DeploymentState, Heard, PlatformName, Reason, Timestamp,
+    AppPlace, CallAnswer, Deployment, DeploymentId, DeploymentState, Heard, PlatformName, Reason, Timestamp,
 };
 use crate::http::Client;
 use crate::machine::{Controls, Facts};
@@ -204,19 +204,8 @@ impl Performer {
 /// A deployment of which nothing but its app and environment is known.
 pub(super) fn some_deployment_of(place: &AppPlace) -> Deployment {
     Deployment {
-        key: place.key.clone(),
-        id: DeploymentId::new(String::new()),
-        app: place.app.clone(),
-        environment: place.environment.clone(),
-        preview: false,
         state: DeploymentState::Other,
-        state_word: String::new(),
         current: false,
-        rollback: false,
-        rolled_back_from: None,
-        commit: Commit::default(),
-        url: None,
-        own_url: None,
-        created_at: None,
+        ..Deployment::live("", place.clone())
     }
 }

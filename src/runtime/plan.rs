@@ -180,33 +180,26 @@ mod tests {
 
     use super::*;
     use crate::config::{FixedEnv, load};
-    use crate::domain::{AppKey, Commit, DeploymentState};
+    use crate::domain::{AppKey, AppPlace, Commit};
 
     fn plan(config: &str, sha: Option<&str>, warm_ups_ms: &[u64]) -> Plan {
         let env = FixedEnv::default().file("checks.toml", config);
         let config = load(Path::new("checks.toml"), &env).unwrap();
-        let deployment = Deployment {
+        let place = AppPlace {
             key: AppKey {
                 platform: "temps".into(),
                 project: "1".into(),
                 environment: "1".into(),
             },
-            id: "1".into(),
             app: "shop".to_owned(),
             environment: "production".to_owned(),
-            preview: false,
-            state: DeploymentState::Good,
-            state_word: String::new(),
-            current: true,
-            rollback: false,
-            rolled_back_from: None,
+        };
+        let deployment = Deployment {
             commit: Commit {
                 sha: sha.map(str::to_owned),
                 ..Commit::default()
             },
-            url: None,
-            own_url: None,
-            created_at: None,
+            ..Deployment::live("1", place)
         };
         RunPlan::of(Arc::new(config), &deployment, warm_ups_ms).plan
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use backstop::config::{FixedEnv, load};
-use backstop::domain::{AppKey, Commit, Deployment, DeploymentState, Timestamp};
+use backstop::domain::{AppKey, AppPlace, Deployment, Timestamp};
 use backstop::lab::{Moment, Recording, Replayed, replay};
 use backstop::machine::ProbeEntry;
 use backstop::pretend::{Behaviour, Cold, Generation, Release};
@@ -27,26 +27,16 @@ fn plan(stage: &Stage) -> backstop::machine::Plan {
         env = env.var(name, "a-long-enough-secret");
     }
     let config = load(Path::new("checks.toml"), &env).expect("a config");
-    let deployment = Deployment {
+    let place = AppPlace {
         key: AppKey {
             platform: "temps".into(),
             project: "1".into(),
             environment: "1".into(),
         },
-        id: "1".into(),
         app: "shop".to_owned(),
         environment: "production".to_owned(),
-        preview: false,
-        state: DeploymentState::Good,
-        state_word: String::new(),
-        current: true,
-        rollback: false,
-        rolled_back_from: None,
-        commit: Commit::default(),
-        url: None,
-        own_url: None,
-        created_at: None,
     };
+    let deployment = Deployment::live("1", place);
     RunPlan::of(Arc::new(config), &deployment, &[]).plan
 }
 
@@ -165,5 +155,10 @@ async fn one_trace_drives_the_serving_machine_and_the_simulated_one_alike() {
         "would be judged otherwise",
     )
     .await;
-    assert!(said.contains(&bad) && !said.contains(&good), "{said}");
+    let rows = said.lines().filter(|line| line.starts_with("run_"));
+    let changed: Vec<&str> = rows.filter_map(|row| row.split_whitespace().nth(3)).collect();
+    assert!(
+        changed.contains(&bad.as_str()) && !changed.contains(&good.as_str()),
+        "{said}"
+    );
 }

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use super::{Config, FixedEnv, load};
 use crate::document::{Level, Problem};
-use crate::domain::{AppKey, Commit, Deployment, DeploymentState};
+use crate::domain::{AppKey, AppPlace, Commit, Deployment};
 
 /// A main file and what it needs.
 #[derive(Clone, Default)]
@@ -65,29 +65,24 @@ fn shown(problems: &[Problem]) -> String {
 
 /// A deployment of `app` in `environment` on the platform `temps`.
 fn deployment(app: &str, environment: &str) -> Deployment {
-    Deployment {
+    let place = AppPlace {
         key: AppKey {
             platform: "temps".into(),
             project: "7".into(),
             environment: "3".into(),
         },
-        id: "41".into(),
         app: app.to_owned(),
         environment: environment.to_owned(),
-        preview: false,
-        state: DeploymentState::Good,
+    };
+    Deployment {
         state_word: "completed".to_owned(),
-        current: true,
-        rollback: false,
-        rolled_back_from: None,
         commit: Commit {
             sha: Some("f4c8e2a".to_owned()),
             branch: Some("main".to_owned()),
             ..Commit::default()
         },
         url: Some("https://shop.apps.example.com".to_owned()),
-        own_url: None,
-        created_at: None,
+        ..Deployment::live("41", place)
     }
 }
 

@@ -15,9 +15,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::{
-    AppKey, Before, CallAnswer, Class, Commit, Deployment, DeploymentId, DeploymentState, Fleet, FleetBrake, Heard,
-    HeardEvent, Identity, Mode, Observation, OutcomeEvent, Reason, RunId, Severity, Standing, TimesBefore, Timestamp,
-    Timing, Verdict,
+    AppKey, AppPlace, Before, CallAnswer, Class, Commit, Deployment, DeploymentId, DeploymentState, Fleet, FleetBrake,
+    Heard, HeardEvent, Identity, Mode, Observation, OutcomeEvent, Reason, RunId, Severity, Standing, TimesBefore,
+    Timestamp, Timing, Verdict,
 };
 
 const START: Timestamp = Timestamp::from_millis(1_773_325_867_000);
@@ -31,24 +31,21 @@ fn key() -> AppKey {
 }
 
 fn deployment(id: &str, sha: &str, current: bool) -> Deployment {
-    Deployment {
+    let place = AppPlace {
         key: key(),
-        id: id.into(),
         app: "shop".to_owned(),
         environment: "production".to_owned(),
-        preview: false,
-        state: DeploymentState::Good,
+    };
+    Deployment {
         state_word: "completed".to_owned(),
         current,
-        rollback: false,
-        rolled_back_from: None,
         commit: Commit {
             sha: Some(sha.to_owned()),
             ..Commit::default()
         },
         url: Some("https://shop.example".to_owned()),
-        own_url: None,
         created_at: Some(START.minus(std::time::Duration::from_secs(3600))),
+        ..Deployment::live(id, place)
     }
 }
 

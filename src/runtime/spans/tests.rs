@@ -12,7 +12,7 @@ use prost::Message as _;
 use super::*;
 use crate::clock::Clock;
 use crate::config::{Config, FixedEnv};
-use crate::domain::{AppKey, Commit, Deployment, DeploymentState, Heard, HeardEvent};
+use crate::domain::{AppKey, AppPlace, Commit, Deployment, Heard, HeardEvent};
 use crate::http::{Client, Failure, Wire};
 use crate::machine::{Judge, Place, Plan};
 use crate::runtime::plan::RunPlan;
@@ -55,26 +55,16 @@ fn shown(span: &Read) -> String {
 }
 
 fn deployment() -> Deployment {
-    Deployment {
+    let place = AppPlace {
         key: AppKey {
             platform: "temps".into(),
             project: "7".into(),
             environment: "3".into(),
         },
-        id: "41".into(),
         app: "shop".to_owned(),
         environment: "production".to_owned(),
-        preview: false,
-        state: DeploymentState::Good,
-        state_word: String::new(),
-        current: true,
-        rollback: false,
-        rolled_back_from: None,
-        commit: Commit::default(),
-        url: None,
-        own_url: None,
-        created_at: None,
-    }
+    };
+    Deployment::live("41", place)
 }
 
 fn state() -> RunState {

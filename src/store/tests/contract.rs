@@ -582,21 +582,14 @@ pub(super) async fn a_trouble_is_told_of_once(open: Open) {
 }
 
 fn live(id: &str, key: AppKey, created_at: Option<Timestamp>) -> Deployment {
-    Deployment {
+    let place = AppPlace {
         key,
-        id: id.into(),
         app: "shop".to_owned(),
         environment: "production".to_owned(),
-        preview: false,
-        state: DeploymentState::Good,
-        state_word: String::new(),
-        current: true,
-        rollback: false,
-        rolled_back_from: None,
-        commit: DeployedCommit::default(),
-        url: None,
-        own_url: None,
+    };
+    Deployment {
         created_at,
+        ..Deployment::live(id, place)
     }
 }
 

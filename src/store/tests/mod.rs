@@ -21,8 +21,8 @@ use self::server::Cluster;
 use super::*;
 use crate::clock::ManualClock;
 use crate::domain::{
-    AppPlace, Before, CheckName, Commit as DeployedCommit, Deployment, DeploymentState, Fleet, Heard, HeardEvent,
-    MessageId, OutcomeEvent, Reason, Retention, TimesBefore, Verdict,
+    AppPlace, Before, CheckName, Commit as DeployedCommit, Deployment, Fleet, Heard, HeardEvent, MessageId,
+    OutcomeEvent, Reason, Retention, TimesBefore, Verdict,
 };
 
 impl Store {

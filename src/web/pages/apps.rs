@@ -13,7 +13,7 @@ use super::super::extract::Asked;
 use super::super::problem::Problem;
 use super::{Frame, RunRow, render, room, run};
 use crate::config::Config;
-use crate::domain::{AppKey, Commit, Deployment, DeploymentState, Timestamp};
+use crate::domain::{AppKey, AppPlace, Deployment, Timestamp};
 use crate::store::{AppView, PauseView};
 
 /// Bytes for the table on its own page.
@@ -132,24 +132,14 @@ impl AppRow {
 
 /// What the config is asked about: the newest deployment, as far as policies look at it.
 fn deployed(view: &AppView) -> Deployment {
-    Deployment {
+    let place = AppPlace {
         key: AppKey {
             platform: view.platform.as_str().into(),
             project: "".into(),
             environment: "".into(),
         },
-        id: view.last_run.deployment.as_str().into(),
         app: view.app.clone(),
         environment: view.environment.clone(),
-        preview: false,
-        state: DeploymentState::Good,
-        state_word: String::new(),
-        current: true,
-        rollback: false,
-        rolled_back_from: None,
-        commit: Commit::default(),
-        url: None,
-        own_url: None,
-        created_at: None,
-    }
+    };
+    Deployment::live(view.last_run.deployment.as_str(), place)
 }
