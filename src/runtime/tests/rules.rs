@@ -94,14 +94,14 @@ pub(super) fn after_commit(world: &World, engine: &Arc<dyn Engine>, control: &Co
 }
 
 /// Before a rollback is made: the intent is durable, and what is current is bad and no rollback itself. That something went
-/// live after the agent had looked for the last time is nobody's fault.
-pub(super) fn may_roll_back(world: &World, engine: &Arc<dyn Engine>, agent: u64, project: u64, target: u64) {
-    let (current, read) = {
+/// live after the agent made the call, or had looked for the last time before, is nobody's fault: `known` is what it took for
+/// current when it called.
+pub(super) fn may_roll_back(world: &World, engine: &Arc<dyn Engine>, project: u64, target: u64, known: Option<u64>) {
+    let current = {
         let inner = world.lock();
-        let current = inner.apps.get(&project).and_then(|app| app.row(app.current?).cloned());
-        (current, inner.last_read(agent, project))
+        inner.apps.get(&project).and_then(|app| app.row(app.current?).cloned())
     };
-    let Some(current) = current.filter(|current| Some(current.id) == read) else {
+    let Some(current) = current.filter(|current| Some(current.id) == known) else {
         if let Some(app) = world.lock().apps.get_mut(&project) {
             app.raced.extend(app.current);
         }

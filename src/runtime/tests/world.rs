@@ -243,9 +243,11 @@ impl World {
             return self.collector(agent, request).await;
         }
         let (fate, latency) = self.fate();
+        // What happens while a request is on its way cannot be known to whoever made it.
+        let known = self.lock().last_read(agent.number, &request);
         tokio::time::sleep(latency).await;
         let answered = match host.as_str() {
-            "temps.example" => self.platform(agent, &request, fate).await,
+            "temps.example" => self.platform(agent, &request, fate, known).await,
             "ops.example" => self.endpoint(&request, fate),
             _ => self.app(&request, &host),
         };
@@ -327,7 +329,14 @@ impl World {
         )
     }
 
-    async fn platform(&self, agent: &Control, request: &Request, fate: Fate) -> Result<Response, Failure> {
+    /// `known` is what the agent took for current when it asked.
+    async fn platform(
+        &self,
+        agent: &Control,
+        request: &Request,
+        fate: Fate,
+        known: Option<u64>,
+    ) -> Result<Response, Failure> {
         if fate == Fate::Refused {
             return Err(Failure::new(Reason::Refused, "refused"));
         }
@@ -336,10 +345,9 @@ impl World {
             return answer(request, 503, &json!({"title": "Unavailable", "detail": "restarting"}));
         }
         let path: Vec<&str> = request.url.path().split('/').collect();
-        let ids: Vec<u64> = path.iter().filter_map(|part| part.parse().ok()).collect();
-        let answered = match (path.as_slice(), ids.as_slice()) {
+        let answered = match (path.as_slice(), ids_in(request).as_slice()) {
             ([_, _, _, _, "deployments", _, "rollback"], [project, target]) => {
-                return self.roll_back(agent, request, *project, *target, fate).await;
+                return self.roll_back(request, *project, *target, fate, known).await;
             }
             ([_, _, _, _, "deployments"], [project]) => self.lock().listed(*project),
             ([_, _, _, _, "deployments", _], [project, id]) => self.lock().shown(*project, *id),
@@ -364,15 +372,15 @@ impl World {
     /// A rollback is made by a task of the platform's own, which goes on when the caller hangs up.
     async fn roll_back(
         &self,
-        agent: &Control,
         request: &Request,
         project: u64,
         target: u64,
         fate: Fate,
+        known: Option<u64>,
     ) -> Result<Response, Failure> {
         tracing::info!(project, target, at = %self.clock.now(), "a rollback call arrives");
         self.happened("rollback call");
-        rules::may_roll_back(self, &self.engine, agent.number, project, target);
+        rules::may_roll_back(self, &self.engine, project, target, known);
         let (reply, done) = oneshot::channel();
         let (world, takes_ms) = (self.clone(), {
             let mut inner = self.lock();
@@ -445,6 +453,16 @@ impl World {
     }
 }
 
+/// The numbers in a request's path: the project's is the first.
+fn ids_in(request: &Request) -> Vec<u64> {
+    request
+        .url
+        .path()
+        .split('/')
+        .filter_map(|part| part.parse().ok())
+        .collect()
+}
+
 fn listed_projects(request: &Request) -> Vec<Json> {
     let is_first = request
         .url
@@ -477,8 +495,9 @@ impl Inner {
         self.rng.next_u64() % bound.max(1)
     }
 
-    /// What this agent was told last about what is current.
-    pub(super) fn last_read(&self, agent: u64, project: u64) -> Option<u64> {
+    /// What this agent was told last about what is current in the project that `request` is about.
+    fn last_read(&self, agent: u64, request: &Request) -> Option<u64> {
+        let project = *ids_in(request).first()?;
         self.read.get(&(agent, project)).copied().flatten()
     }
 
