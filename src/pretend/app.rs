@@ -51,8 +51,6 @@ pub enum Behaviour {
     Console,
     /// The version before it goes on answering.
     OldVersion,
-    /// Works this long, then answers 500 everywhere.
-    WorksFor(Duration),
     /// Fails one answer in this many, on its own.
     FailsOneIn(u64),
 }
@@ -87,8 +85,6 @@ pub(super) fn answer(release: &Release, before: Option<&Release>, live_ms: u64, 
         Behaviour::WrongContent => json(r#"{"status":"degraded","orders":[]}"#),
         Behaviour::Console => console(),
         Behaviour::OldVersion => works(before.map_or("none", |before| &before.commit), path),
-        Behaviour::WorksFor(time) if u128::from(live_ms) < time.as_millis() => works(&release.commit, path),
-        Behaviour::WorksFor(_) => fails(),
         Behaviour::FailsOneIn(share) if number.is_multiple_of(share) => fails(),
         Behaviour::FailsOneIn(_) => works(&release.commit, path),
     }

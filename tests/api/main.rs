@@ -48,6 +48,7 @@ async fn stage() -> Stage {
 async fn the_api_does_what_its_document_says() {
     let stage = stage().await;
     let found = root().join("target/api");
+    std::fs::create_dir_all(&found).expect("a folder");
     let document = format!("{}/api/v1/openapi.json", stage.agent.url);
     let mut command = Command::new(root().join("target/tools/bin/schemathesis"));
     command
@@ -56,6 +57,8 @@ async fn the_api_does_what_its_document_says() {
         .args(["--no-color", "run", &document])
         .arg("--report-dir")
         .arg(&found)
+        // It keeps things where it runs.
+        .current_dir(&found)
         .env("ADMIN_TOKEN", ADMIN_TOKEN)
         .stdin(Stdio::null())
         .kill_on_drop(true);

@@ -6,6 +6,8 @@ use backstop::store::{Attempt, Commit, Hold, JournalEntry, NewDelivery, NewMessa
 
 /// The run about which everything is hostile. It sorts before those that the agent makes.
 pub const RUN: &str = "run_00000000000000000000hostile";
+/// What was told of it, and given up.
+const MESSAGES: [&str; 2] = ["msg_hostile", "msg_hostile_too"];
 /// Acts if it is taken for markup, wherever it stands: in text, in an attribute, in a script.
 const HOSTILE: &str = r#"<script>window.xss=1</script>"'><img src=x onerror="window.xss=1"><svg onload="window.xss=1">{{7*7}}</title></style>"#;
 
@@ -18,20 +20,22 @@ pub async fn fill(url: &str) {
     store.accept(delivery(at)).await.expect("accepted");
     store.commit(commit(at)).await.expect("committed");
     store.pause(HOSTILE, now.plus_ms(3_600_000)).await.expect("paused");
-    let attempt = Attempt {
-        message: "msg_hostile".into(),
-        endpoint: "tests".into(),
-        at,
-        url_host: HOSTILE.to_owned(),
-        status: Some(500),
-        error: Some(HOSTILE.to_owned()),
-        response: HOSTILE.to_owned(),
-        latency_ms: 12,
-    };
-    let dead = Next::Dead {
-        reason: HOSTILE.to_owned(),
-    };
-    store.record_attempt(attempt, dead).await.expect("recorded");
+    for id in MESSAGES {
+        let attempt = Attempt {
+            message: id.into(),
+            endpoint: "tests".into(),
+            at,
+            url_host: HOSTILE.to_owned(),
+            status: Some(500),
+            error: Some(HOSTILE.to_owned()),
+            response: HOSTILE.to_owned(),
+            latency_ms: 12,
+        };
+        let dead = Next::Dead {
+            reason: HOSTILE.to_owned(),
+        };
+        store.record_attempt(attempt, dead).await.expect("recorded");
+    }
     store.close().await;
 }
 
@@ -67,8 +71,8 @@ fn commit(at: Timestamp) -> Commit {
             "budget_from": 2_000, "budget_to": budget_to, "budget_max": 2_000, "subject": "deployment",
         })
     };
-    let message = NewMessage {
-        id: "msg_hostile".into(),
+    let message = |id: &str| NewMessage {
+        id: id.into(),
         endpoint: "tests".into(),
         run: Some(RUN.into()),
         subject: None,
@@ -93,7 +97,7 @@ fn commit(at: Timestamp) -> Commit {
             entry(3_100, "verdict", None),
             entry(3_200, "guard", None),
         ],
-        messages: vec![message],
+        messages: MESSAGES.map(message).into(),
         ledger: Vec::new(),
         delivery: None,
     }

@@ -115,6 +115,7 @@ async fn play(stage: &Stage, asked: &Json) -> Json {
         }
         "ended" => stage.ended_run(text("deployment")).await,
         "targets" => json!(stage.targets()),
+        "current" => json!(stage.temps.current()),
         "api" => stage.api(text("path")).await,
         other => panic!("nobody plays {other}"),
     }

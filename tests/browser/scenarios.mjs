@@ -88,6 +88,8 @@ export const scenarios = {
     check(await story.evaluate((one) => one === document.activeElement), "the focus was lost");
     check((await page.locator("#live").textContent()).includes("rolled back"), "nobody was told of the end");
     check(JSON.stringify(await ask("targets")) === JSON.stringify([made.good]), "rolled back to something else");
+    // The platform made a deployment of its own for it, which was verified: the next one goes back to that.
+    made.restored = await ask("current");
     await people.reader.getByRole("heading", { level: 1 }).getByText("rolled back").waitFor();
     check(await people.reader.evaluate(() => window.sameDocument === true), "the reader's page was loaded again");
   },
@@ -112,6 +114,23 @@ export const scenarios = {
     for (let step = 0; step < 40 && !(await button.evaluate((one) => one === document.activeElement)); step++) await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { level: 1 }).getByText("cancelled").waitFor();
+  },
+
+  "a deployment is rolled back because a person says so": async ({ ask, base, check, made, people }) => {
+    const live = await ask("deploy", { commit: "ddddddd4", behaviour: "healthy" });
+    const run = await ask("ended", { deployment: live });
+    const before = (await ask("targets")).length;
+    const path = `${base}/runs/${run.id}`;
+    await people.reader.goto(path);
+    check((await people.reader.getByText("Roll back…").count()) === 0, "a reader may roll back");
+    const page = people.admin;
+    await page.goto(path);
+    await page.getByText("Roll back…").click();
+    await page.getByRole("button", { name: "Roll shop back now" }).click();
+    await page.waitForURL(path);
+    await page.getByRole("heading", { level: 1 }).getByText("rolled back").waitFor({ timeout: 60000 });
+    const targets = (await ask("targets")).slice(before);
+    check(JSON.stringify(targets) === JSON.stringify([made.restored]), `rolled back to ${targets}, not ${made.restored}`);
   },
 
   "an app is paused and resumed": async ({ ask, base, check, people }) => {
@@ -139,6 +158,31 @@ export const scenarios = {
     await page.getByRole("button", { name: "Send again" }).click();
     await page.getByRole("heading", { level: 1 }).getByText("delivered").waitFor();
     check((await message()).state === "delivered", "it was not sent");
+  },
+
+  "all that an endpoint gave up is sent again": async ({ ask, base, check, people }) => {
+    await people.reader.goto(`${base}/endpoints`);
+    check((await people.reader.locator("main form").count()) === 0, "a reader may send");
+    const page = people.admin;
+    await page.goto(`${base}/endpoints`);
+    const button = page.getByRole("button", { name: "Send again what was given up for tests" });
+    await button.click();
+    await button.waitFor({ state: "detached" });
+    await page.goto(`${base}/messages/msg_hostile_too`);
+    await page.getByRole("heading", { level: 1 }).getByText("delivered").waitFor();
+    check((await ask("api", { path: "/api/v1/messages/msg_hostile_too" })).state === "delivered", "it was not sent");
+  },
+
+  "an endpoint is switched off, and on again without script": async ({ ask, base, check, people }) => {
+    const off = async () => (await ask("api", { path: "/api/v1/endpoints" })).items.find((one) => one.name === "tests").off_reason !== null;
+    await people.admin.goto(`${base}/endpoints`);
+    await people.admin.getByRole("button", { name: "Switch off tests" }).click();
+    await people.admin.getByRole("button", { name: "Switch on tests" }).waitFor();
+    check(await off(), "it is on still");
+    await people.plain.goto(`${base}/endpoints`);
+    await people.plain.getByRole("button", { name: "Switch on tests" }).click();
+    await people.plain.getByRole("button", { name: "Switch off tests" }).waitFor();
+    check(!(await off()), "it is off still");
   },
 
   "an endpoint is sent a test": async ({ base, people }) => {

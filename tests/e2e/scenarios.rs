@@ -67,10 +67,8 @@ async fn one_with_wrong_content_is_rolled_back(generation: Generation) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_failed_before_is_not_blamed_on_the_deployment() {
     let stage = Stage::new(backstop::pretend::Generation::G3, Setup::default()).await;
-    let works = Behaviour::WorksFor(Duration::from_secs(8));
-    let before = stage.temps.deploy(Release::new("aaaaaaa1", works)).await;
-    assert_eq!(stage.ended_run(&before).await["verdict"], "healthy");
-    tokio::time::sleep(Duration::from_secs(8)).await;
+    let before = stage.known_good("aaaaaaa1").await;
+    stage.temps.turn(&before, Behaviour::AllErrors);
     let release = Release::new("bbbbbbb2", Behaviour::Errors);
     let blamed = stage.temps.build_and_deploy(release, Duration::from_secs(8)).await;
     let told = stage.must_hear("rollback.withheld", &blamed).await;

@@ -14,7 +14,7 @@ use axum::extract::State as With;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, Uri};
 
-use super::app::{self, Release};
+use super::app::{self, Behaviour, Release};
 use super::server::Server;
 use crate::clock::Clock;
 use crate::http::{Client, Network};
@@ -232,6 +232,11 @@ impl Temps {
     /// Removes the image of `deployment`, as nightly clean-ups do.
     pub fn remove_image(&self, deployment: &str) {
         self.change(deployment, |row| row.has_image = false);
+    }
+
+    /// The version of `deployment` does something else from now on.
+    pub fn turn(&self, deployment: &str, behaviour: Behaviour) {
+        self.change(deployment, |row| row.release.behaviour = behaviour);
     }
 
     /// Sets the state of `deployment`.
