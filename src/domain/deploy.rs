@@ -159,15 +159,6 @@ pub struct Deployment {
     pub created_at: Option<Timestamp>,
 }
 
-/// One environment's deployments as the platform lists them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
-    /// The deployment that traffic goes to.
-    pub current: Option<DeploymentId>,
-    /// Newest first, at most 100.
-    pub deployments: Vec<Deployment>,
-}
-
 impl Deployment {
     /// One that is live, of which no more is known than whose it is.
     pub fn live(id: impl Into<DeploymentId>, place: AppPlace) -> Self {
@@ -188,6 +179,15 @@ impl Deployment {
             created_at: None,
         }
     }
+}
+
+/// One environment's deployments as the platform lists them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The deployment that traffic goes to.
+    pub current: Option<DeploymentId>,
+    /// Newest first, at most 100.
+    pub deployments: Vec<Deployment>,
 }
 
 impl Standing {

@@ -247,6 +247,18 @@ fn a_check_without_an_answer_is_left_out_unless_something_stood_in_its_way() {
 }
 
 #[test]
+fn answers_are_not_taken_more_often_than_the_plan_would_ask() {
+    let left = recorded(&plan(1), &named("always 500"), 1);
+    let taken = |every_ms: u64| {
+        let plan = Plan { every_ms, ..plan(1) };
+        replay(&plan, &left.recording).spent.len()
+    };
+    let all = left.spent.len();
+    assert_eq!((taken(500), taken(2_000)), (all, all), "no answer is invented");
+    assert_eq!(taken(4_000), all.div_ceil(2));
+}
+
+#[test]
 fn a_plot_has_every_policy_once() {
     let scenarios = [named("instant"), named("always 500")];
     let plan = plan(1);

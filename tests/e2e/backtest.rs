@@ -121,8 +121,9 @@ async fn one_trace_drives_the_serving_machine_and_the_simulated_one_alike() {
         let run = stage.ended_run(deployment).await;
         let it = recorded(&stage, &run).await;
         let again: Replayed = replay(&plan, &it.recording);
-        // A verdict from time alone waits for the answers that are out. Which ones were is not recorded, so either side may
-        // decide an answer before the other; the other checks answer once or twice in that time.
+        // A verdict from time alone waits for the answers that are out. When they were asked for is known only but for how long
+        // a busy agent takes to look at an answer, so either side may decide an answer before the other; the other checks
+        // answer once or twice in that time.
         let count = again.spent.len();
         assert!(
             (6..=it.spent.len()).contains(&count) && count.abs_diff(it.decided) <= 2 * plan.checks.len(),
